@@ -1,0 +1,112 @@
+/* treatment.h - which series is what, and what a treatment waits for.
+ *
+ * A treatment = one patient, one course of injections. Typed slots are filled from the catalogue and the record; nothing here reads
+ * pixels, the clock or the database: the same input gives the same slots.
+ *
+ *   slot          filled by
+ *   baseline      the record's series, else the last complete holmium series before the first injection
+ *   after k       the record's series, else the last complete holmium series between injection k and k+1 (repeats are named)
+ *   anatomy       the series that the VOIs reference, else the configured rule
+ *   VOIs          newest RT Structure Set on that anatomy (older ones are named)
+ *   injections    the record
+ *
+ * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching the configured rule, with the echo times and orientation of the others, inside the
+ * window around the injections. Anything else is "unused: why". Times are acquisition times; a series within the clock tolerance of an injection
+ * start is not assigned silently.
+ *
+ * State of the whole, per slot and together, in words that `holmia status` shows:
+ *
+ *   COLLECTING  something needed is missing; waits_for says what ("record with injections", "baseline: echo 7 missing at slice 31")
+ *   READY       at least one dose map can be made; maps[] says which; report_ready when VOIs and all slots of the newest map are there
+ *   REFUSED     cannot ever be computed as it stands; waits_for says why and what to do
+ */
+#ifndef TREATMENT_H
+#define TREATMENT_H
+
+#include "catalogue.h"
+#include "config.h"
+#include "dosimetry.h"
+#include "mr_series.h"
+#include "treatment_record.h"
+
+#define TREATMENT_MAX_WARNINGS 32
+#define TREATMENT_MAX_UNUSED   64
+
+enum treatment_state { TREATMENT_COLLECTING, TREATMENT_READY, TREATMENT_REFUSED };
+
+enum series_completeness {
+	SERIES_INCOMPLETE,
+	SERIES_UNCONFIRMED, /* no gap, but nothing says how many slices there should be; settles after release or settle-s */
+	SERIES_SETTLED,     /* unconfirmed and settled: "complete, unconfirmed", said in the report */
+	SERIES_COMPLETE     /* confirmed by (0020,1002), by another series of the treatment, or by the extent of the VOIs */
+};
+
+/* A holmium or anatomy series as assessed. */
+struct treatment_series {
+	int index;                       /* into catalogue_patient.series; -1: slot empty */
+	enum series_completeness completeness;
+	double acquired_s;               /* UTC; NaN unknown */
+	int after_injection;             /* 0 baseline, k after injection k */
+	struct mr_series arranged;       /* freed with the slots */
+};
+
+struct treatment_warning {
+	char code[16];                   /* of codes.h, for the report */
+	char text[240];
+};
+
+struct treatment_voi {
+	int roi;                         /* index into the structure set's rois */
+	enum voi_role role;
+	char name[260];
+	char part_name[260];             /* tumours: "" find by overlap */
+};
+
+struct treatment_slots {
+	enum treatment_state state;
+	char waits_for[512];             /* "" when nothing is missing */
+	double look_again_s;             /* UTC time at which an unconfirmed series settles; NaN: no timer needed */
+
+	struct treatment_series baseline;
+	struct treatment_series after[DOSIMETRY_MAX_SCANS];
+	int n_after;                     /* complete (or settled) ones, in order of injection */
+	struct treatment_series anatomy; /* index -1: results on the baseline grid */
+	int structure_set;               /* index into the structure sets given; -1 none */
+	struct treatment_voi vois[DOSIMETRY_MAX_VOIS];
+	int n_vois;
+	bool report_ready;
+
+	struct dosimetry_injection injections[DOSIMETRY_MAX_INJECTIONS];
+	int n_injections;                /* of the record, numbered on over positions by time */
+	int planned_injections;
+
+	const struct config_relaxivity *relaxivity;
+	double field_strength_t;
+
+	struct treatment_warning warnings[TREATMENT_MAX_WARNINGS];
+	int n_warnings;
+	char unused[TREATMENT_MAX_UNUSED][240]; /* "series 7 \"DWI\": single echo" */
+	int n_unused;
+};
+
+struct treatment_input {
+	const struct config *config;
+	const struct catalogue_patient *patient;
+	const struct treatment_record *record;          /* NULL: none yet */
+	const struct rt_structure_set *structure_sets;  /* of this patient, any order */
+	const char (*structure_set_received)[33];       /* not used for order; datetime of the set decides */
+	int n_structure_sets;
+	double now_s;                                   /* only to decide whether an unconfirmed series has settled */
+};
+
+/* Fills *slots (freed by treatment_slots_free()). STATUS_OK also when it waits or is refused; STATUS_RETRY: memory. */
+enum status_code treatment_assess(struct treatment_slots *slots, const struct treatment_input *input,
+                                  struct status *st) STATUS_CHECKED;
+void treatment_slots_free(struct treatment_slots *slots);
+
+/* DICOM date time plus offset, or the site's zone when the offset is "", -> UTC seconds; NaN when malformed. (scp/site_time.c) */
+double site_time_to_utc(const char *dicom_datetime, const char *utc_offset, const char *site_zone);
+/* UTC seconds -> DICOM YYYYMMDDHHMMSS and +HHMM in the site's zone. */
+void site_time_from_utc(double utc_s, const char *site_zone, char datetime[33], char offset[8]);
+
+#endif

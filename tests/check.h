@@ -1,0 +1,49 @@
+/* check.h - what the unit tests share: cmocka with its includes, and comparisons of doubles.
+ *
+ * Data files live in DATA_DIR; a test that needs one calls require_data() first, which skips the
+ * test with a clear line where the folder is absent. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* |actual - expected| <= absolute + relative * |expected|; a NaN on either side fails. */
+#define assert_close(actual, expected, absolute, relative)                                         \
+	check_close((actual), (expected), (absolute), (relative), #actual, __FILE__, __LINE__)
+
+static inline void check_close(double actual, double expected, double absolute, double relative,
+                               const char *what, const char *file, int line)
+{
+	double tolerance = absolute + relative * fabs(expected);
+	if (fabs(actual - expected) <= tolerance)
+		return;
+	print_error("%s: %.9g, expected %.9g within %.3g\n", what, actual, expected, tolerance);
+	_fail(file, line);
+}
+
+/* Fails with the status text when code is not STATUS_OK. */
+#define assert_ok(code, st)                                                                        \
+	do {                                                                                       \
+		if ((int)(code) != 0) {                                                            \
+			print_error("%s: %s\n", #code, (st)->text);                                \
+			_fail(__FILE__, __LINE__);                                                 \
+		}                                                                                  \
+	} while (0)
+
+#define require_data(path)                                                                         \
+	do {                                                                                       \
+		if (access(DATA_DIR "/" path, R_OK) != 0) {                                        \
+			print_message("SKIP: no test data at ../shared/data/%s\n", path);          \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+#endif
