@@ -1,0 +1,245 @@
+/* phantom_signal.c - from shapes and uptake to the pixels of one slice.
+ *
+ * A voxel whose corners are all of one kind of tissue away from the liver is that tissue; any other one is sampled at
+ * SUB_IN_PLANE x SUB_IN_PLANE x SUB_THROUGH points and its signal is the mean of theirs (means of signals, not of R2*: what a scanner
+ * does to a voxel that holds two tissues). */
+#include "phantom.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "phantom_noise.h"
+#include "phantom_shapes.h"
+
+#define SUB_IN_PLANE 2
+#define SUB_THROUGH  4
+#define SUB_SAMPLES  (SUB_IN_PLANE * SUB_IN_PLANE * SUB_THROUGH)
+
+#define ANATOMY_STREAM 0xa0a70000u
+
+/* Patient points of the sub-voxels of a voxel. */
+static void sub_voxels(double points[SUB_SAMPLES][3], const struct grid *grid, int column, int row,
+                       int slice)
+{
+	int at = 0;
+	for (int k = 0; k < SUB_THROUGH; k++)
+		for (int j = 0; j < SUB_IN_PLANE; j++)
+			for (int i = 0; i < SUB_IN_PLANE; i++) {
+				double voxel[3] = {column - 0.5 + (i + 0.5) / SUB_IN_PLANE,
+				                   row - 0.5 + (j + 0.5) / SUB_IN_PLANE,
+				                   slice - 0.5 + (k + 0.5) / SUB_THROUGH};
+				grid_to_patient(grid, voxel, points[at++]);
+			}
+}
+
+/* Kind of tissue at the corners of the slice's voxels: two sheets of (columns + 1) * (rows + 1). */
+static uint8_t *corner_kinds(const struct phantom_model *model, const struct grid *grid, int slice)
+{
+	size_t width = (size_t)grid->columns + 1, height = (size_t)grid->rows + 1;
+	uint8_t *kinds = malloc(2 * width * height);
+	for (size_t at = 0; kinds && at < 2 * width * height; at++) {
+		double voxel[3] = {(double)(at % width) - 0.5,
+		                   (double)(at / width % height) - 0.5,
+		                   slice - 0.5 + (double)(at / (width * height))};
+		double point[3];
+		struct phantom_tissue tissue;
+		grid_to_patient(grid, voxel, point);
+		phantom_tissue_at(&tissue, model, point);
+		kinds[at] = (uint8_t)tissue.kind;
+	}
+	return kinds;
+}
+
+/* The kind all eight corners share; -1 when they differ. */
+static int common_kind(const uint8_t *kinds, const struct grid *grid, int column, int row)
+{
+	size_t width = (size_t)grid->columns + 1, sheet = width * ((size_t)grid->rows + 1);
+	size_t at = (size_t)row * width + (size_t)column;
+	int kind = kinds[at];
+	for (size_t k = 0; k < 2; k++)
+		for (size_t j = 0; j < 2; j++)
+			for (size_t i = 0; i < 2; i++)
+				if (kinds[at + k * sheet + j * width + i] != kind)
+					return -1;
+	return kind;
+}
+
+/* Adds s0 * exp(-te * r2star) for all echoes: equal spacing needs two exponentials only. */
+static void add_decay(double *signal, const struct phantom_scan *scan, bool even, double s0,
+                      double r2star_per_s)
+{
+	if (even) {
+		double value = s0 * exp(-scan->te_ms[0] * r2star_per_s / 1000);
+		double ratio = exp(-(scan->te_ms[1] - scan->te_ms[0]) * r2star_per_s / 1000);
+		for (int e = 0; e < scan->echoes; e++, value *= ratio)
+			signal[e] += value;
+		return;
+	}
+	for (int e = 0; e < scan->echoes; e++)
+		signal[e] += s0 * exp(-scan->te_ms[e] * r2star_per_s / 1000);
+}
+
+static bool echoes_even(const struct phantom_scan *scan)
+{
+	for (int e = 2; e < scan->echoes; e++)
+		if (fabs(scan->te_ms[e] - scan->te_ms[e - 1] - scan->te_ms[1] + scan->te_ms[0]) > 1e-9)
+			return false;
+	return scan->echoes > 1;
+}
+
+/* Magnitude of signal plus complex noise, as a 16-bit count. */
+static uint16_t noisy_count(double signal, double sigma, uint64_t key, uint64_t index)
+{
+	if (sigma > 0) {
+		float pair[2];
+		phantom_noise_pair(pair, key, index);
+		double real = signal + sigma * (double)pair[0];
+		double imaginary = sigma * (double)pair[1];
+		signal = sqrt(real * real + imaginary * imaginary);
+	}
+	return signal >= 65535 ? 65535 : (uint16_t)(signal + 0.5);
+}
+
+static double noise_sigma(const struct phantom_scan *scan)
+{
+	return isinf(scan->snr) ? 0 : PHANTOM_LIVER_SIGNAL / scan->snr;
+}
+
+/* Mean signals of one voxel, [series][echo]. */
+static void voxel_signals(double *signals, const struct phantom_model *model,
+                          const struct phantom_course *course, const struct phantom_scan *scan,
+                          bool even, int kind, const int voxel[3])
+{
+	int series_count = 1 + course->injections;
+	size_t values = (size_t)series_count * (size_t)scan->echoes;
+	struct phantom_tissue tissue;
+	double points[SUB_SAMPLES][3];
+
+	memset(signals, 0, values * sizeof *signals);
+	if (kind >= 0 && kind != PHANTOM_LIVER_TISSUE) {
+		double centre[3] = {voxel[0], voxel[1], voxel[2]};
+		grid_to_patient(&scan->grid, centre, points[0]);
+		phantom_tissue_at(&tissue, model, points[0]);
+		if (tissue.s0 <= 0)
+			return;
+		add_decay(signals, scan, even, tissue.s0, tissue.r2star_per_s);
+		for (int series = 1; series < series_count; series++)
+			memcpy(signals + series * scan->echoes, signals,
+			       (size_t)scan->echoes * sizeof *signals);
+		return;
+	}
+	sub_voxels(points, &scan->grid, voxel[0], voxel[1], voxel[2]);
+	for (int sub = 0; sub < SUB_SAMPLES; sub++) {
+		double weights[1 + PHANTOM_MAX_TUMOURS];
+		phantom_tissue_at(&tissue, model, points[sub]);
+		if (tissue.s0 <= 0)
+			continue;
+		phantom_weights(weights, model, points[sub]);
+		double r2star = tissue.r2star_per_s;
+		add_decay(signals, scan, even, tissue.s0 / SUB_SAMPLES, r2star);
+		for (int j = 0; j < course->injections; j++) {
+			for (int w = 0; w <= model->n_tumours; w++)
+				r2star += course->relaxivity_per_s_per_mg_per_ml *
+				          course->level_mg_per_ml[j][w] * weights[w];
+			add_decay(signals + (j + 1) * scan->echoes, scan, even,
+			          tissue.s0 / SUB_SAMPLES, r2star);
+		}
+	}
+}
+
+enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom_model *model,
+                                          const struct phantom_course *course,
+                                          const struct phantom_scan *scan, int slice,
+                                          struct status *st)
+{
+	const struct grid *grid = &scan->grid;
+	size_t area = (size_t)grid->columns * (size_t)grid->rows;
+	int images = (1 + course->injections) * scan->echoes;
+	double sigma = noise_sigma(scan);
+	bool even = echoes_even(scan);
+	double signals[(1 + PHANTOM_MAX_INJECTIONS) * PHANTOM_MAX_ECHOES];
+	uint8_t *kinds = corner_kinds(model, grid, slice);
+	if (!kinds)
+		return status_fail(st, STATUS_RETRY, "no memory for a slice of the phantom");
+
+	for (int row = 0; row < grid->rows; row++)
+		for (int column = 0; column < grid->columns; column++) {
+			const int voxel[3] = {column, row, slice};
+			size_t at = (size_t)row * (size_t)grid->columns + (size_t)column;
+			voxel_signals(signals, model, course, scan, even,
+			              common_kind(kinds, grid, column, row), voxel);
+			for (int image = 0; image < images; image++)
+				pixels[(size_t)image * area + at] = noisy_count(
+				        signals[image], sigma,
+				        phantom_noise_key(scan->seed, (uint64_t)image),
+				        (uint64_t)slice * area + at);
+		}
+	free(kinds);
+	return STATUS_OK;
+}
+
+enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_model *model,
+                                       const struct phantom_scan *scan, int slice,
+                                       struct status *st)
+{
+	const struct grid *grid = &scan->grid;
+	size_t area = (size_t)grid->columns * (size_t)grid->rows;
+	double sigma = noise_sigma(scan);
+	uint64_t key = phantom_noise_key(scan->seed, ANATOMY_STREAM);
+	uint8_t *kinds = corner_kinds(model, grid, slice);
+	if (!kinds)
+		return status_fail(st, STATUS_RETRY, "no memory for a slice of the phantom");
+
+	for (size_t at = 0; at < area; at++) {
+		int column = (int)(at % (size_t)grid->columns);
+		int row = (int)(at / (size_t)grid->columns);
+		int kind = common_kind(kinds, grid, column, row);
+		bool whole = kind >= 0 && kind != PHANTOM_LIVER_TISSUE;
+		double points[SUB_SAMPLES][3], signal = 0;
+		if (kind != PHANTOM_AIR)
+			sub_voxels(points, grid, column, row, slice);
+		for (int sub = 0; sub < (whole ? 1 : SUB_SAMPLES) && kind != PHANTOM_AIR; sub++) {
+			struct phantom_tissue tissue;
+			phantom_tissue_at(&tissue, model, points[sub]);
+			signal += tissue.anatomy / (whole ? 1 : SUB_SAMPLES);
+		}
+		pixels[at] = noisy_count(signal, sigma, key, (uint64_t)slice * area + at);
+	}
+	free(kinds);
+	return STATUS_OK;
+}
+
+void phantom_add_microspheres(float *out, const float *samples, const struct phantom_model *model,
+                              const struct phantom_course *course, int injections,
+                              const struct phantom_scan *scan, double sigma, int slice)
+{
+	const struct grid *grid = &scan->grid;
+	size_t area = (size_t)grid->columns * (size_t)grid->rows;
+	bool even = echoes_even(scan);
+	for (size_t at = 0; at < area; at++) {
+		double points[SUB_SAMPLES][3], fall[PHANTOM_MAX_ECHOES] = {0};
+		sub_voxels(points, grid, (int)(at % (size_t)grid->columns),
+		           (int)(at / (size_t)grid->columns), slice);
+		for (int sub = 0; sub < SUB_SAMPLES; sub++) {
+			double weights[1 + PHANTOM_MAX_TUMOURS], delta_r2star = 0;
+			phantom_weights(weights, model, points[sub]);
+			for (int j = 0; j < injections; j++)
+				for (int w = 0; w <= model->n_tumours; w++)
+					delta_r2star += course->relaxivity_per_s_per_mg_per_ml *
+					                course->level_mg_per_ml[j][w] * weights[w];
+			add_decay(fall, scan, even, 1.0 / SUB_SAMPLES, delta_r2star);
+		}
+		for (int e = 0; e < scan->echoes; e++) {
+			size_t sample = (size_t)e * area + at;
+			double missing = sigma * sqrt(fmax(1 - fall[e] * fall[e], 0));
+			float pair[2];
+			uint64_t stream = (uint64_t)(injections * scan->echoes + e);
+			phantom_noise_pair(pair, phantom_noise_key(scan->seed, stream),
+			                   (uint64_t)slice * area + at);
+			double real = (double)samples[sample] * fall[e] + missing * (double)pair[0];
+			double imaginary = missing * (double)pair[1];
+			out[sample] = (float)sqrt(real * real + imaginary * imaginary);
+		}
+	}
+}
