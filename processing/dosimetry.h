@@ -100,7 +100,8 @@ enum dosimetry_flag {
 	DOSIMETRY_NO_LIVER = 1 << 7,
 	DOSIMETRY_NO_TUMOUR = 1 << 8,
 	DOSIMETRY_TUMOURS_OVERLAP = 1 << 9,
-	DOSIMETRY_RECOVERY_JUMP = 1 << 10       /* recovery changed by more than 10 points between scans */
+	DOSIMETRY_RECOVERY_JUMP = 1 << 10,      /* recovery changed by more than 10 points between scans */
+	DOSIMETRY_TR_FLIP_UNKNOWN = 1 << 11     /* TR or flip not given: taken as equal */
 };
 
 struct dosimetry_voi_result {
@@ -137,6 +138,9 @@ struct dosimetry_time_point {
 	double mass_increment_ratio;    /* increment found / injected since the previous scan; NaN */
 	double resampled_mass_ratio;    /* mass in the liver region on the result grid / on the scan grid; 1 within 0.5 % */
 	double region_baseline_r2star_per_s; /* mean over liver minus tumours, scan grid */
+	double region_volume_ml;        /* liver with its tumours on the scan grid; NaN without a liver */
+	double region_not_measured_ml;  /* the part of it that could not contribute to the recovery */
+	double region_saturated_ml;     /* the part of it that is a lower bound */
 	double sigma;                   /* noise SD of the after-series */
 	double s0_scale;
 	unsigned flags;                 /* enum dosimetry_flag */

@@ -1,0 +1,380 @@
+/* dosimetry.c - the chain of dosimetry.h in its order; the page to read first. */
+#include "dosimetry_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dose.h"
+#include "holmium.h"
+#include "parallel.h"
+#include "resample.h"
+
+#define ORDER_UNCLEAR_BELOW  0.5 /* mass found / mass injected between two scans */
+#define ORDER_UNCLEAR_ABOVE  1.5
+#define RECOVERY_JUMP_POINTS 0.10
+#define GRID_TOLERANCE_MM    1e-3
+#define VOXELS_PER_PIECE     65536
+
+/* ---- what was injected between two scans ---- */
+
+/* Injections with first < number <= last, as if at once. Where a net activity is unknown the
+ * weights are unknown too: then every injection counts the same (specific activities of one vial
+ * differ by 2.6 % per hour), and DOSIMETRY_ACTIVITY_UNKNOWN says so. */
+static struct dosimetry_interval join_injections(const struct dosimetry_input *input,
+						 const struct dosimetry_params *params, int first,
+						 int last)
+{
+	struct dosimetry_interval joined = {0, 0, 0, 0, false};
+	double specific[DOSIMETRY_MAX_INJECTIONS] = {0}, activity[DOSIMETRY_MAX_INJECTIONS] = {0};
+	int count = last - first;
+	for (int i = 0; i < count; i++) {
+		const struct dosimetry_injection *injection = &input->injections[first + i];
+		activity[i] = injection->net_activity_mbq;
+		specific[i] = injection->specific_activity_mbq_per_mg;
+		joined.activity_mbq += activity[i];
+		joined.mass_mg += activity[i] / specific[i];
+	}
+	joined.specific_activity_mbq_per_mg =
+	    holmium_effective_specific_activity(activity, specific, count);
+	double weighted_content = 0;
+	for (int i = 0; i < count; i++) {
+		double share = isnan(joined.mass_mg) ? 1.0 / count
+						     : activity[i] / specific[i] / joined.mass_mg;
+		weighted_content += share * input->injections[first + i].holmium_percent;
+	}
+	if (isnan(joined.mass_mg)) {
+		joined.specific_activity_mbq_per_mg = 0;
+		for (int i = 0; i < count; i++)
+			joined.specific_activity_mbq_per_mg += specific[i] / count;
+	}
+	joined.content_unscaled =
+	    isnan(weighted_content) || isnan(params->relaxivity_holmium_percent);
+	joined.relaxivity_per_s_per_mg_per_ml =
+	    holmium_relaxivity_for_content(params->relaxivity_per_s_per_mg_per_ml, weighted_content,
+					   params->relaxivity_holmium_percent);
+	return joined;
+}
+
+static int number_before(const struct dosimetry_input *input, int scan)
+{
+	return scan == 0 ? 0 : input->scans[scan - 1].after_injection;
+}
+
+/* ---- from dR2* to dose, voxel by voxel on the result grid ---- */
+
+/* Per voxel, the sum of activity so far and the last dR2* that was measured, with the number of its
+ * scan (0: baseline). A voxel without a value in one scan has no dose there; the next scan's
+ * increment then spans both intervals. */
+struct accumulation {
+	float *activity_mbq_per_ml, *last_delta_per_s; /* owned */
+	uint8_t *last_scan;			       /* owned */
+	size_t voxels;
+};
+
+static enum status_code accumulation_new(struct accumulation *sums, size_t voxels,
+					 struct status *st)
+{
+	sums->voxels = voxels;
+	sums->activity_mbq_per_ml = calloc(voxels, sizeof *sums->activity_mbq_per_ml);
+	sums->last_delta_per_s = calloc(voxels, sizeof *sums->last_delta_per_s);
+	sums->last_scan = calloc(voxels, 1);
+	if (!sums->activity_mbq_per_ml || !sums->last_delta_per_s || !sums->last_scan)
+		return status_fail(st, STATUS_RETRY, "no memory for %zu voxels of activity",
+				   voxels);
+	return STATUS_OK;
+}
+
+static void accumulation_free(struct accumulation *sums)
+{
+	free(sums->activity_mbq_per_ml);
+	free(sums->last_delta_per_s);
+	free(sums->last_scan);
+}
+
+struct increment {
+	struct accumulation *sums;
+	const float *delta_per_s; /* of this scan, result grid */
+	float *dose_gy;
+	uint8_t scan; /* 1, 2, ... */
+	/* MBq/mL per 1/s for what was injected since scan `index` */
+	float activity_per_delta[DOSIMETRY_MAX_SCANS];
+	float gy_per_mbq_per_ml;
+};
+
+static void add_increment(void *user, size_t first, size_t last)
+{
+	const struct increment *step = user;
+	struct accumulation *sums = step->sums;
+	for (size_t v = first; v < last; v++) {
+		float delta = step->delta_per_s[v];
+		if (isnan(delta)) {
+			step->dose_gy[v] = NAN;
+			continue;
+		}
+		float factor = step->activity_per_delta[sums->last_scan[v]];
+		sums->activity_mbq_per_ml[v] += (delta - sums->last_delta_per_s[v]) * factor;
+		sums->last_delta_per_s[v] = delta;
+		sums->last_scan[v] = step->scan;
+		step->dose_gy[v] = sums->activity_mbq_per_ml[v] * step->gy_per_mbq_per_ml;
+	}
+}
+
+/* dR2* of a scan carried to the result grid: once, trilinear. *carried is borrowed from delta where
+ * the grids are the same, else from made. */
+static enum status_code carry_delta(const struct volume **carried, struct volume *made,
+				    const struct dosimetry_delta *delta,
+				    const struct dosimetry_scan *scan,
+				    const struct dosimetry_input *input, int threads,
+				    struct status *st)
+{
+	struct grid moved;
+	dosimetry_move_grid(&moved, input->result_grid, scan);
+	if (grid_same(&moved, &delta->delta_r2star_per_s.grid, GRID_TOLERANCE_MM)) {
+		*carried = &delta->delta_r2star_per_s;
+		return STATUS_OK;
+	}
+	if (resample_trilinear(made, &moved, &delta->delta_r2star_per_s, NULL, threads, st) !=
+	    STATUS_OK)
+		return st->code;
+	*carried = made;
+	return STATUS_OK;
+}
+
+static enum status_code add_dose(struct dosimetry_time_point *point, struct accumulation *sums,
+				 int index, const struct volume *carried,
+				 const struct dosimetry_input *input,
+				 const struct dosimetry_params *params, struct status *st)
+{
+	if (volume_new(&point->dose_gy, input->result_grid, NAN, st) != STATUS_OK)
+		return st->code;
+	struct increment step = {
+	    .sums = sums,
+	    .delta_per_s = carried->samples,
+	    .dose_gy = point->dose_gy.samples,
+	    .scan = (uint8_t)(index + 1),
+	    .gy_per_mbq_per_ml = (float)dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq,
+							       params->density_g_per_ml),
+	};
+	for (int since = 0; since <= index; since++) {
+		struct dosimetry_interval joined = join_injections(
+		    input, params, number_before(input, since), point->after_injection);
+		step.activity_per_delta[since] = (float)(joined.specific_activity_mbq_per_mg /
+							 joined.relaxivity_per_s_per_mg_per_ml);
+	}
+	parallel_for(sums->voxels, VOXELS_PER_PIECE, params->threads, add_increment, &step);
+	return STATUS_OK;
+}
+
+/* ---- recovery: how much of what was injected is found, on the scan grids ---- */
+
+/* Running sums over the scans: mass and activity of the liver region and of each part. */
+struct recovery {
+	double last_delta_ml_per_s, mass_mg, activity_mbq;
+	double part_last_delta_ml_per_s[DOSIMETRY_MAX_VOIS], part_activity_mbq[DOSIMETRY_MAX_VOIS];
+	double injected_mbq, injected_mg;
+};
+
+static double injected_through(const struct dosimetry_input *input, int part, int last_injection)
+{
+	double sum_mbq = 0;
+	for (int i = 0; i < last_injection; i++) {
+		if (input->injections[i].part_voi == part)
+			sum_mbq += input->injections[i].net_activity_mbq;
+		else if (input->injections[i].part_voi < 0)
+			return NAN; /* an unknown share of it went here */
+	}
+	if (!(sum_mbq > 0))
+		return NAN;
+	return sum_mbq;
+}
+
+static void recover_parts(struct dosimetry_time_point *point, struct recovery *sums,
+			  const struct dosimetry_interval *between,
+			  const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
+			  const struct dosimetry_regions *regions,
+			  const struct dosimetry_input *input)
+{
+	for (int i = 0; i < input->n_vois; i++) {
+		point->part_recovery_ratio[i] = NAN;
+		if (input->vois[i].role != VOI_PART || !regions->part[i].coverage)
+			continue;
+		double found =
+		    dosimetry_integrate(&delta->delta_r2star_per_s, NULL, &regions->part[i])
+			.delta_ml_per_s;
+		sums->part_activity_mbq[i] += (found - sums->part_last_delta_ml_per_s[i]) /
+					      between->relaxivity_per_s_per_mg_per_ml *
+					      between->specific_activity_mbq_per_mg;
+		sums->part_last_delta_ml_per_s[i] = found;
+		if (plan->part_apart[i])
+			point->part_recovery_ratio[i] =
+			    sums->part_activity_mbq[i] /
+			    injected_through(input, i, point->after_injection);
+	}
+}
+
+static void recover(struct dosimetry_time_point *point, struct recovery *sums,
+		    const struct dosimetry_interval *between, const struct dosimetry_plan *plan,
+		    const struct dosimetry_delta *delta, const struct volume *carried,
+		    const struct dosimetry_regions *regions, const struct dosimetry_input *input)
+{
+	sums->injected_mbq += between->activity_mbq;
+	sums->injected_mg += between->mass_mg;
+	point->injected_activity_mbq = sums->injected_mbq;
+	point->injected_mass_mg = sums->injected_mg;
+	point->recovered_activity_mbq = point->recovered_mass_mg = point->recovery_ratio = NAN;
+	point->mass_increment_ratio = point->resampled_mass_ratio = NAN;
+	point->region_volume_ml = point->region_not_measured_ml = point->region_saturated_ml = NAN;
+	recover_parts(point, sums, between, plan, delta, regions, input);
+	if (!regions->liver.coverage)
+		return;
+
+	struct dosimetry_integral found =
+	    dosimetry_integrate(&delta->delta_r2star_per_s, delta->state, &regions->liver);
+	struct dosimetry_integral resampled =
+	    dosimetry_integrate(carried, NULL, &plan->liver_with_tumours);
+	double increment_mg = (found.delta_ml_per_s - sums->last_delta_ml_per_s) /
+			      between->relaxivity_per_s_per_mg_per_ml;
+	sums->last_delta_ml_per_s = found.delta_ml_per_s;
+	sums->mass_mg += increment_mg;
+	sums->activity_mbq += increment_mg * between->specific_activity_mbq_per_mg;
+
+	point->recovered_mass_mg = sums->mass_mg;
+	point->recovered_activity_mbq = sums->activity_mbq;
+	point->recovery_ratio = sums->activity_mbq / sums->injected_mbq;
+	point->mass_increment_ratio = increment_mg / between->mass_mg;
+	point->resampled_mass_ratio = resampled.delta_ml_per_s / found.delta_ml_per_s;
+	point->region_volume_ml = found.volume_ml;
+	point->region_not_measured_ml = found.not_measured_ml;
+	point->region_saturated_ml = found.saturated_ml;
+}
+
+/* ---- flags ---- */
+
+static bool any_saturated(const struct dosimetry_delta *delta)
+{
+	size_t voxels = grid_voxels(&delta->delta_r2star_per_s.grid);
+	return memchr(delta->state, R2STAR_SATURATED, voxels) != NULL;
+}
+
+static unsigned find_flags(const struct dosimetry_time_point *point,
+			   const struct dosimetry_time_point *before,
+			   const struct dosimetry_interval *between,
+			   const struct dosimetry_delta *delta, const struct dosimetry_input *input)
+{
+	unsigned flags = 0;
+	if (isnan(point->region_saturated_ml) ? any_saturated(delta)
+					      : point->region_saturated_ml > 0)
+		flags |= DOSIMETRY_SATURATED_VOXELS;
+	/* NaN: nothing to compare, nothing to flag */
+	if (point->mass_increment_ratio < ORDER_UNCLEAR_BELOW ||
+	    point->mass_increment_ratio > ORDER_UNCLEAR_ABOVE)
+		flags |= DOSIMETRY_ORDER_UNCLEAR;
+	if (before && fabs(point->recovery_ratio - before->recovery_ratio) > RECOVERY_JUMP_POINTS)
+		flags |= DOSIMETRY_RECOVERY_JUMP;
+	if (between->content_unscaled)
+		flags |= DOSIMETRY_CONTENT_UNSCALED;
+	for (int i = 0; i < point->after_injection; i++) {
+		if (input->injections[i].residual_pending)
+			flags |= DOSIMETRY_RESIDUAL_PENDING;
+		if (isnan(input->injections[i].net_activity_mbq))
+			flags |= DOSIMETRY_ACTIVITY_UNKNOWN;
+	}
+	/* what was unscaled once stays in every sum after it */
+	return flags | (before ? before->flags & DOSIMETRY_CONTENT_UNSCALED : 0);
+}
+
+/* ---- the chain ---- */
+
+/* What lives from one time point to the next. */
+struct course {
+	struct dosimetry_plan plan;
+	struct dosimetry_baseline_map baseline;
+	struct dosimetry_regions regions;
+	struct accumulation sums;
+	struct recovery recovery;
+};
+
+static enum status_code run_time_point(struct dosimetry_result *result, int index,
+				       struct course *course, const struct dosimetry_input *input,
+				       const struct dosimetry_params *params, struct status *st)
+{
+	const struct dosimetry_scan *scan = &input->scans[index];
+	struct dosimetry_time_point *point = &result->time_points[index];
+	struct dosimetry_interval between =
+	    join_injections(input, params, number_before(input, index), scan->after_injection);
+	struct dosimetry_delta delta = {.state = NULL};
+	struct volume made = VOLUME_INIT;
+	const struct volume *carried = NULL;
+
+	point->after_injection = scan->after_injection;
+	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, st) != STATUS_OK ||
+	    dosimetry_subtract(&delta, scan, &course->baseline, &course->regions, input, params,
+			       st) != STATUS_OK ||
+	    carry_delta(&carried, &made, &delta, scan, input, params->threads, st) != STATUS_OK ||
+	    add_dose(point, &course->sums, index, carried, input, params, st) != STATUS_OK)
+		goto out;
+	recover(point, &course->recovery, &between, &course->plan, &delta, carried,
+		&course->regions, input);
+	if (dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
+		goto out;
+	dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
+
+	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
+	point->sigma = scan->map->sigma;
+	point->s0_scale = delta.s0_scale;
+	point->flags = course->plan.flags | delta.flags |
+		       find_flags(point, index > 0 ? point - 1 : NULL, &between, &delta, input);
+	result->relaxivity_used = between.relaxivity_per_s_per_mg_per_ml;
+out:
+	dosimetry_delta_free(&delta);
+	volume_free(&made);
+	return st->code;
+}
+
+enum status_code dosimetry_run(struct dosimetry_result *result, const struct dosimetry_input *input,
+			       const struct dosimetry_params *params, struct status *st)
+{
+	if (dosimetry_check(input, params, st) != STATUS_OK)
+		return st->code;
+
+	struct dosimetry_result made = {.n_time_points = input->n_scans};
+	struct course *course = calloc(1, sizeof *course);
+	made.time_points = calloc((size_t)input->n_scans, sizeof *made.time_points);
+	if (!course || !made.time_points) {
+		(void)status_fail(st, STATUS_RETRY, "no memory for %d time points", input->n_scans);
+		goto out;
+	}
+	if (dosimetry_plan_make(&course->plan, input, st) != STATUS_OK ||
+	    dosimetry_evaluate_baseline(&course->baseline, input, params, st) != STATUS_OK ||
+	    accumulation_new(&course->sums, grid_voxels(input->result_grid), st) != STATUS_OK)
+		goto out;
+	for (int index = 0; index < input->n_scans; index++) {
+		if (run_time_point(&made, index, course, input, params, st) != STATUS_OK)
+			goto out;
+	}
+	made.baseline_sigma = course->baseline.sigma;
+	made.evaluated_volume_ml = course->baseline.evaluated_ml;
+	made.excluded_artefact_ml = course->baseline.artefact_ml;
+	*result = made;
+	made.time_points = NULL;
+out:
+	if (course) {
+		dosimetry_plan_free(&course->plan);
+		dosimetry_baseline_map_free(&course->baseline);
+		dosimetry_regions_free(&course->regions);
+		accumulation_free(&course->sums);
+		free(course);
+	}
+	dosimetry_result_free(&made);
+	return st->code;
+}
+
+void dosimetry_result_free(struct dosimetry_result *result)
+{
+	for (int i = 0; result->time_points && i < result->n_time_points; i++)
+		volume_free(&result->time_points[i].dose_gy);
+	free(result->time_points);
+	result->time_points = NULL;
+	result->n_time_points = 0;
+}

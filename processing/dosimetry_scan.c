@@ -1,0 +1,418 @@
+/* dosimetry_scan.c - on the scans' own grids: what is evaluated, dR2*, and sums over the liver. */
+#include "dosimetry_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resample.h"
+
+#define GRID_TOLERANCE_MM 1e-3
+
+/* Median of positive floats without sorting: their bit patterns rise with the value, so that a
+ * count of the upper and then of the lower half of the bits finds it exactly. Of an even number the
+ * upper of the middle two. */
+static double median_of_positive(const float *values, size_t count, uint32_t *histogram)
+{
+	uint32_t found = 0;
+	size_t rank = count / 2;
+	for (int pass = 0; pass < 2; pass++) {
+		memset(histogram, 0, 65536 * sizeof *histogram);
+		for (size_t i = 0; i < count; i++) {
+			uint32_t bits;
+			memcpy(&bits, &values[i], sizeof bits);
+			if (pass == 0)
+				histogram[bits >> 16]++;
+			else if (bits >> 16 == found)
+				histogram[bits & 0xffff]++;
+		}
+		uint32_t bucket = 0;
+		while (rank >= histogram[bucket])
+			rank -= histogram[bucket++];
+		found = pass == 0 ? bucket : found << 16 | bucket;
+	}
+	float median;
+	memcpy(&median, &found, sizeof median);
+	return (double)median;
+}
+
+/* ---- geometry ---- */
+
+static void turn(double direction[3], const double *transform)
+{
+	double x = direction[0], y = direction[1], z = direction[2];
+	for (int r = 0; r < 3; r++)
+		direction[r] =
+		    transform[4 * r] * x + transform[4 * r + 1] * y + transform[4 * r + 2] * z;
+}
+
+/* The same voxels in another frame: the transform takes their points there. */
+static void move_grid(struct grid *grid, const double *transform, const char *frame_of_reference)
+{
+	turn(grid->origin_mm, transform);
+	for (int r = 0; r < 3; r++)
+		grid->origin_mm[r] += transform[4 * r + 3];
+	turn(grid->column_step_mm, transform);
+	turn(grid->row_step_mm, transform);
+	turn(grid->slice_step_mm, transform);
+	memcpy(grid->frame_of_reference, frame_of_reference, sizeof grid->frame_of_reference);
+}
+
+static void invert_rigid(double inverse[12], const double *transform)
+{
+	for (int r = 0; r < 3; r++) {
+		inverse[4 * r + 3] = 0;
+		for (int c = 0; c < 3; c++) {
+			inverse[4 * r + c] = transform[4 * c + r];
+			inverse[4 * r + 3] -= transform[4 * c + r] * transform[4 * c + 3];
+		}
+	}
+}
+
+void dosimetry_move_grid(struct grid *moved, const struct grid *result_grid,
+			 const struct dosimetry_scan *scan)
+{
+	*moved = *result_grid;
+	if (scan->to_result)
+		move_grid(moved, scan->to_result, scan->map->r2star_per_s.grid.frame_of_reference);
+}
+
+/* The scan's grid as it lies in the baseline's frame: back to the result frame, then on. */
+static void move_scan_to_baseline(struct grid *moved, const struct dosimetry_scan *scan,
+				  const struct dosimetry_input *input)
+{
+	*moved = scan->map->r2star_per_s.grid;
+	if (scan->to_result) {
+		double back[12];
+		invert_rigid(back, scan->to_result);
+		move_grid(moved, back, input->result_grid->frame_of_reference);
+	}
+	if (input->baseline.to_result)
+		move_grid(moved, input->baseline.to_result,
+			  input->baseline.map->r2star_per_s.grid.frame_of_reference);
+}
+
+/* ---- the evaluated region ---- */
+
+enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *baseline,
+					     const struct dosimetry_input *input,
+					     const struct dosimetry_params *params,
+					     struct status *st)
+{
+	const struct r2star_map *map = input->baseline.map;
+	const struct grid *grid = &map->r2star_per_s.grid;
+	if (volume_new(&baseline->r2star_per_s, grid, NAN, st) != STATUS_OK ||
+	    volume_new(&baseline->s0, grid, NAN, st) != STATUS_OK)
+		return st->code;
+
+	size_t evaluated = 0, artefact = 0, voxels = grid_voxels(grid);
+	double least_s0 = params->body_snr * map->sigma;
+	for (size_t v = 0; v < voxels; v++) {
+		float r2star = map->r2star_per_s.samples[v], s0 = map->s0.samples[v];
+		if (map->state[v] != R2STAR_FITTED || isnan(r2star) || !((double)s0 >= least_s0))
+			continue;
+		if ((double)r2star > params->artefact_r2star_per_s) {
+			artefact++;
+			continue;
+		}
+		evaluated++;
+		baseline->r2star_per_s.samples[v] = r2star;
+		baseline->s0.samples[v] = s0;
+	}
+	double voxel_ml = grid_voxel_volume_ml(grid);
+	baseline->sigma = map->sigma;
+	baseline->evaluated_ml = (double)evaluated * voxel_ml;
+	baseline->artefact_ml = (double)artefact * voxel_ml;
+	if (evaluated == 0)
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "baseline: no voxel has a signal of %g times the noise and R2* up to %g /s",
+		    params->body_snr, params->artefact_r2star_per_s);
+	return STATUS_OK;
+}
+
+void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
+{
+	volume_free(&baseline->r2star_per_s);
+	volume_free(&baseline->s0);
+}
+
+/* ---- one scan ---- */
+
+/* Baseline values at the scan's voxels: borrowed as they are where both grids are the same, else
+ * resampled. */
+struct local_baseline {
+	const float *r2star_per_s, *s0;
+	struct volume made_r2star, made_s0; /* owned; empty when borrowed */
+};
+
+static enum status_code find_local_baseline(struct local_baseline *local,
+					    const struct dosimetry_scan *scan,
+					    const struct dosimetry_baseline_map *baseline,
+					    const struct dosimetry_input *input, int threads,
+					    struct status *st)
+{
+	struct grid moved;
+	move_scan_to_baseline(&moved, scan, input);
+	if (grid_same(&moved, &baseline->r2star_per_s.grid, GRID_TOLERANCE_MM)) {
+		local->r2star_per_s = baseline->r2star_per_s.samples;
+		local->s0 = baseline->s0.samples;
+		return STATUS_OK;
+	}
+	if (resample_trilinear(&local->made_r2star, &moved, &baseline->r2star_per_s, NULL, threads,
+			       st) != STATUS_OK ||
+	    resample_trilinear(&local->made_s0, &moved, &baseline->s0, NULL, threads, st) !=
+		STATUS_OK)
+		return st->code;
+	local->r2star_per_s = local->made_r2star.samples;
+	local->s0 = local->made_s0.samples;
+	return STATUS_OK;
+}
+
+/* Is the signal without decay comparable with the baseline's? Unknown TR or flip is taken as equal
+ * and flagged: the hottest voxels hang on it, and s0_scale still takes out what is common to all
+ * voxels. */
+static unsigned compare_protocol(const struct dosimetry_scan *baseline,
+				 const struct dosimetry_scan *scan)
+{
+	const double relative_tolerance = 1e-3; /* decimals of the header */
+	bool unknown = isnan(baseline->tr_ms) || isnan(scan->tr_ms) || isnan(baseline->flip_deg) ||
+		       isnan(scan->flip_deg);
+	/* a comparison with NaN is false: what is unknown does not count as different */
+	bool differ =
+	    fabs(baseline->tr_ms - scan->tr_ms) > relative_tolerance * baseline->tr_ms ||
+	    fabs(baseline->flip_deg - scan->flip_deg) > relative_tolerance * baseline->flip_deg;
+	if (differ)
+		return DOSIMETRY_TR_FLIP_DIFFER | DOSIMETRY_S0_KNOWN_OFF;
+	return unknown ? DOSIMETRY_TR_FLIP_UNKNOWN : 0;
+}
+
+/* Median ratio of S0 after / baseline over voxels fitted in both; 1 when there is none. */
+static enum status_code find_s0_scale(double *s0_scale, const struct r2star_map *after,
+				      const struct local_baseline *local, struct status *st)
+{
+	size_t voxels = grid_voxels(&after->s0.grid), count = 0;
+	float *ratios = malloc(voxels * sizeof *ratios);
+	uint32_t *histogram = malloc(65536 * sizeof *histogram);
+	if (ratios && histogram) {
+		for (size_t v = 0; v < voxels; v++) {
+			if (after->state[v] != R2STAR_FITTED || !(local->s0[v] > 0))
+				continue;
+			float ratio = after->s0.samples[v] / local->s0[v];
+			if (ratio > 0 && isfinite(ratio))
+				ratios[count++] = ratio;
+		}
+		*s0_scale = count > 0 ? median_of_positive(ratios, count, histogram) : 1;
+	} else {
+		(void)status_fail(st, STATUS_RETRY, "no memory for %zu voxels of S0", voxels);
+	}
+	free(ratios);
+	free(histogram);
+	return st->code;
+}
+
+/* The few-echo voxels of the evaluated region, side by side in a map of one row: r2star_resolve()
+ * changes what it is given, and the scan's map is borrowed. */
+struct few_echo_voxels {
+	struct r2star_map row;
+	struct volume baseline_s0;
+	size_t *voxel; /* where each came from */
+	size_t count;
+};
+
+static void few_echo_voxels_free(struct few_echo_voxels *few)
+{
+	r2star_map_free(&few->row);
+	volume_free(&few->baseline_s0);
+	free(few->voxel);
+}
+
+static bool is_few_echo(const struct r2star_map *map, const struct local_baseline *local, size_t v)
+{
+	return (map->state[v] == R2STAR_FEW_ECHOES || map->state[v] == R2STAR_NO_ECHO) &&
+	       !isnan(local->r2star_per_s[v]);
+}
+
+static enum status_code gather_few_echo_voxels(struct few_echo_voxels *few,
+					       const struct r2star_map *map,
+					       const struct local_baseline *local,
+					       struct status *st)
+{
+	size_t voxels = grid_voxels(&map->r2star_per_s.grid), count = 0;
+	for (size_t v = 0; v < voxels; v++)
+		count += is_few_echo(map, local, v);
+	few->count = count;
+	if (count == 0)
+		return STATUS_OK;
+
+	struct grid row = {.columns = (int)count, .rows = 1, .slices = 1};
+	row.column_step_mm[0] = row.row_step_mm[1] = row.slice_step_mm[2] = 1;
+	few->row.sigma = map->sigma;
+	few->row.te1_ms = map->te1_ms;
+	few->row.usable_sigma = map->usable_sigma;
+	few->row.saturated_sigma = map->saturated_sigma;
+	few->row.air_sigma = map->air_sigma;
+	few->row.state = malloc(count);
+	few->voxel = malloc(count * sizeof *few->voxel);
+	if (!few->row.state || !few->voxel)
+		return status_fail(st, STATUS_RETRY, "no memory for %zu few-echo voxels", count);
+	if (volume_new(&few->row.r2star_per_s, &row, NAN, st) != STATUS_OK ||
+	    volume_new(&few->row.stderr_per_s, &row, NAN, st) != STATUS_OK ||
+	    volume_new(&few->row.s0, &row, NAN, st) != STATUS_OK ||
+	    volume_new(&few->row.first_echo, &row, NAN, st) != STATUS_OK ||
+	    volume_new(&few->baseline_s0, &row, NAN, st) != STATUS_OK)
+		return st->code;
+	size_t at = 0;
+	for (size_t v = 0; v < voxels; v++) {
+		if (!is_few_echo(map, local, v))
+			continue;
+		few->voxel[at] = v;
+		few->row.state[at] = map->state[v];
+		few->row.first_echo.samples[at] = map->first_echo.samples[v];
+		few->baseline_s0.samples[at] = local->s0[v];
+		at++;
+	}
+	return STATUS_OK;
+}
+
+static enum status_code resolve_few_echo_voxels(struct dosimetry_delta *delta,
+						const struct r2star_map *map,
+						const struct local_baseline *local,
+						float *after_r2star, struct status *st)
+{
+	struct few_echo_voxels few = {.count = 0};
+	bool s0_known = !(delta->flags & DOSIMETRY_S0_KNOWN_OFF);
+	if (gather_few_echo_voxels(&few, map, local, st) != STATUS_OK || few.count == 0)
+		goto out;
+	if (r2star_resolve(&few.row, &few.baseline_s0, delta->s0_scale, s0_known, st) != STATUS_OK)
+		goto out;
+	for (size_t i = 0; i < few.count; i++) {
+		after_r2star[few.voxel[i]] = few.row.r2star_per_s.samples[i];
+		delta->state[few.voxel[i]] = few.row.state[i];
+	}
+out:
+	few_echo_voxels_free(&few);
+	return st->code;
+}
+
+/* Mean over a mask of what is measured; NaN when nothing is. */
+static double masked_mean(const float *values, const struct mask *mask)
+{
+	double sum = 0, weight = 0;
+	const struct grid *grid = &mask->grid;
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t row =
+			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns;
+			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
+				double value = (double)values[row + (size_t)i];
+				double coverage = (double)mask->coverage[row + (size_t)i];
+				if (coverage > 0 && !isnan(value)) {
+					sum += coverage * value;
+					weight += coverage;
+				}
+			}
+		}
+	}
+	if (!(weight > 0))
+		return NAN;
+	return sum / weight;
+}
+
+enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
+				    const struct dosimetry_scan *scan,
+				    const struct dosimetry_baseline_map *baseline,
+				    const struct dosimetry_regions *regions,
+				    const struct dosimetry_input *input,
+				    const struct dosimetry_params *params, struct status *st)
+{
+	const struct r2star_map *map = scan->map;
+	const struct grid *grid = &map->r2star_per_s.grid;
+	size_t voxels = grid_voxels(grid);
+	struct local_baseline local = {.r2star_per_s = NULL};
+	float *after;
+
+	if (find_local_baseline(&local, scan, baseline, input, params->threads, st) != STATUS_OK)
+		goto out;
+	delta->state = calloc(voxels, 1);
+	if (!delta->state) {
+		(void)status_fail(st, STATUS_RETRY, "no memory for the states of %zu voxels",
+				  voxels);
+		goto out;
+	}
+	if (volume_new(&delta->delta_r2star_per_s, grid, NAN, st) != STATUS_OK)
+		goto out;
+	delta->flags = compare_protocol(&input->baseline, scan);
+	if (find_s0_scale(&delta->s0_scale, map, &local, st) != STATUS_OK)
+		goto out;
+
+	after = delta->delta_r2star_per_s.samples;
+	for (size_t v = 0; v < voxels; v++) {
+		if (map->state[v] == R2STAR_FITTED && !isnan(local.r2star_per_s[v])) {
+			after[v] = map->r2star_per_s.samples[v];
+			delta->state[v] = R2STAR_FITTED;
+		}
+	}
+	if (resolve_few_echo_voxels(delta, map, &local, after, st) != STATUS_OK)
+		goto out;
+
+	delta->region_baseline_r2star_per_s = NAN;
+	if (regions->healthy.coverage)
+		delta->region_baseline_r2star_per_s =
+		    masked_mean(local.r2star_per_s, &regions->healthy);
+	if (params->baseline == BASELINE_REGION_MEAN) {
+		if (isnan(delta->region_baseline_r2star_per_s)) {
+			(void)status_fail(
+			    st, STATUS_REFUSE,
+			    "the region-mean baseline needs a liver VOI with measured voxels "
+			    "outside the tumours");
+			goto out;
+		}
+		float mean = (float)delta->region_baseline_r2star_per_s;
+		for (size_t v = 0; v < voxels; v++)
+			after[v] -= mean;
+	} else {
+		for (size_t v = 0; v < voxels; v++)
+			after[v] -= local.r2star_per_s[v];
+	}
+out:
+	volume_free(&local.made_r2star);
+	volume_free(&local.made_s0);
+	return st->code;
+}
+
+void dosimetry_delta_free(struct dosimetry_delta *delta)
+{
+	volume_free(&delta->delta_r2star_per_s);
+	free(delta->state);
+	delta->state = NULL;
+}
+
+struct dosimetry_integral dosimetry_integrate(const struct volume *delta_r2star_per_s,
+					      const uint8_t *state, const struct mask *mask)
+{
+	struct dosimetry_integral sum = {0, 0, 0, 0};
+	const struct grid *grid = &mask->grid;
+	double voxel_ml = grid_voxel_volume_ml(grid);
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t row =
+			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns;
+			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
+				size_t v = row + (size_t)i;
+				double ml = (double)mask->coverage[v] * voxel_ml;
+				double value = (double)delta_r2star_per_s->samples[v];
+				if (!(ml > 0))
+					continue;
+				sum.volume_ml += ml;
+				if (isnan(value))
+					sum.not_measured_ml += ml;
+				else
+					sum.delta_ml_per_s += ml * value;
+				if (state && state[v] == R2STAR_SATURATED)
+					sum.saturated_ml += ml;
+			}
+		}
+	}
+	return sum;
+}
