@@ -102,7 +102,8 @@ enum status_code dataset_set_pixels_u16(struct dataset *ds, const uint16_t *valu
 enum status_code dataset_write_file_memory(struct dataset *ds, uint8_t **bytes, size_t *size,
                                            struct status *st) DATASET_NOTHROW STATUS_CHECKED;
 /* The bare top-level elements for which keep() is true, Implicit VR Little Endian, text as UTF-8, pixels decoded:
- * the same content gives the same bytes whatever transfer syntax it came in. For hashing. malloc'd for the caller. */
+ * the same content gives the same bytes whatever transfer syntax it came in (only pixels that cannot be decoded stay as they
+ * are, in that syntax). For hashing. malloc'd for the caller. */
 enum status_code dataset_encode_elements(struct dataset *ds, bool (*keep)(uint32_t tag), uint8_t **bytes,
                                          size_t *size, struct status *st) DATASET_NOTHROW STATUS_CHECKED;
 enum status_code dataset_write_file(struct dataset *ds, const char *path, struct status *st) DATASET_NOTHROW STATUS_CHECKED;

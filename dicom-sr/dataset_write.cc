@@ -358,11 +358,10 @@ extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*k
 	return guard(st, [&] {
 		DcmDataset *top = ds->file.getDataset();
 		std::string set = character_set_of(top);
-		if (keep(TAG_PixelData)) {
-			enum status_code code = pixels_decode(ds, st);
-			if (code != STATUS_OK)
-				return code;
-		}
+		struct status undecodable = STATUS_INIT;
+		E_TransferSyntax syntax = EXS_LittleEndianImplicit;
+		if (keep(TAG_PixelData) && pixels_decode(ds, &undecodable) != STATUS_OK)
+			syntax = top->getCurrentXfer();
 		DcmDataset kept;
 		for (DcmObject *entry = nullptr; (entry = top->nextInContainer(entry)) != nullptr;) {
 			uint32_t tag = static_cast<uint32_t>(entry->getGTag()) << 16 | entry->getETag();
@@ -374,7 +373,7 @@ extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*k
 				delete copy;
 		}
 		std::vector<uint8_t> out;
-		write_encoded(out, &kept, EXS_LittleEndianImplicit);
+		write_encoded(out, &kept, syntax);
 		return hand_over(out, bytes, size);
 	});
 }
