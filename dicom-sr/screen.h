@@ -1,11 +1,20 @@
 /* screen.h - our own bounded walk over the bytes of a data set, before DCMTK may see them.
  *
- * Iterative (an explicit stack), never allocates, never reads outside bytes[0..size). It checks: sequences nested at most
- * SCREEN_MAX_NESTING deep, every length inside what surrounds it (undefined lengths closed by their delimiters), elements in
- * rising order of tag at the top level, at most SCREEN_MAX_ELEMENTS elements, group 0002 absent, the grammar of SOP/Study/Series UIDs,
- * and that SOP Class and Instance UID equal those of the command. In Implicit VR it descends into any value that starts with (FFFE,E000),
- * because DCMTK may do so: nested sequences of defined length kill it just as well. Encapsulated pixel data: fragments walked.
- * Deflated data sets are refused (STATUS_REFUSE) until a bounded inflate exists. */
+ * DCMTK reads nested sequences by recursion and trusts lengths: 20,000 nested sequences in 320 kB end the process. This walk is
+ * iterative (an explicit stack), never allocates, and never reads outside bytes[0..size). It checks
+ *
+ *   - sequences nested at most SCREEN_MAX_NESTING deep, at most SCREEN_MAX_ELEMENTS elements and items;
+ *   - every length inside what surrounds it; undefined lengths only where the standard has them, and closed by their delimiter;
+ *   - elements in rising order of tag at the top level, groups 0000, 0002 and FFFF absent, only VRs of the standard;
+ *   - the grammar of SOP Class, SOP Instance, Study and Series Instance UID (absent or empty ones are left to the reader of a file);
+ *   - that SOP Class and Instance UID equal those of the C-STORE command.
+ *
+ * In Implicit VR any value that starts with an item tag is taken for a sequence, because DCMTK does so for tags it knows: nested
+ * sequences of defined length kill it just as well. The same for UN values. Where the tag is private or UN, a value that is no
+ * well-formed sequence after all is left alone as bytes; elsewhere it is a fault. Values of group 7FE0 are never taken for sequences.
+ * Encapsulated pixel data: the fragments are walked.
+ *
+ * Deflated data sets are refused until a bounded inflate exists, big endian ones because they are not offered. */
 #ifndef SCREEN_H
 #define SCREEN_H
 
@@ -25,13 +34,14 @@ enum screen_verdict {
 
 struct screen_report {
 	enum screen_verdict verdict;
-	size_t offset;         /* of the fault */
+	size_t offset; /* of the element at fault */
+	/* As found at the top level up to the fault, without padding; "" absent, empty or malformed. */
 	char sop_class_uid[65], sop_instance_uid[65], study_instance_uid[65], series_instance_uid[65];
-	char patient_id[65];   /* raw bytes, for a message only */
+	char patient_id[65]; /* raw bytes, cut, for a message only */
 };
 
-/* expected_* may be NULL (files without a command: then only grammar is checked). STATUS_OK or STATUS_REFUSE with words; the
- * report is filled in both cases. */
+/* expected_* may be NULL (files without a command: then an absent SOP UID is no fault here). STATUS_OK, or STATUS_REFUSE with words;
+ * the report is filled in both cases. */
 enum status_code screen_dataset(struct screen_report *report, const uint8_t *bytes, size_t size,
                                 const char *transfer_syntax_uid, const char *expected_class_uid,
                                 const char *expected_instance_uid, struct status *st) STATUS_CHECKED;
