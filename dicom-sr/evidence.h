@@ -1,11 +1,18 @@
 /* evidence.h - what every result object copies and cites.
  *
- * Patient and study come from one instance of the study of the injections; equipment is this node's; every input is
- * referenced. Filled by scp/job, read by the builders. */
+ * A result belongs to the study of the injections: patient and study are copied from one instance of it, the equipment
+ * is this node's own, and every input is referenced. Nothing here knows a clock: dates and times are those of the
+ * result_identity, which the job fixed at its first claim, so the same job writes the same bytes.
+ *
+ * Filled by scp/job, read by the builders; every pointer is borrowed for the length of the call. */
 #ifndef EVIDENCE_H
 #define EVIDENCE_H
 
 #include "dataset.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum evidence_role { EVIDENCE_ANATOMY, EVIDENCE_BASELINE, EVIDENCE_AFTER, EVIDENCE_VOIS, EVIDENCE_RESULT };
 
@@ -17,7 +24,7 @@ struct evidence_series {
 	enum evidence_role role;
 	int after_injection;        /* EVIDENCE_AFTER, EVIDENCE_RESULT */
 	char study_instance_uid[65], series_instance_uid[65], modality[17], description[260];
-	char acquired[33];          /* DICOM DT, for the report */
+	char acquired[33];          /* DICOM DT (YYYYMMDDHHMMSS[.FFFFFF][+HHMM]), for the report; "" unknown */
 	int n_instances;
 	struct evidence_instance *instances; /* borrowed */
 };
@@ -36,21 +43,36 @@ struct result_identity {
 struct evidence {
 	const struct dataset *study_header; /* an instance of the study of the injections: patient, study, frame of reference */
 	char frame_of_reference_uid[65];    /* of the result grid */
-	const struct evidence_series *series;
+	const struct evidence_series *series; /* one entry per series; no series twice */
 	int n_series;
 	const struct result_identity *identity;
-	/* the image of every slice of the result grid, in grid order */
+	/* The image of every slice of the result grid, in grid order; each also stands in one of the series. */
 	const struct evidence_instance *grid_images;
 	int n_grid_images;
 };
 
-/* Patient, General Study, General Equipment, SOP Common and series of one result. purpose names it in the derived UIDs. */
+/* Patient, General Study, Patient Study, General Equipment, SOP Common and the series of one result. purpose names it in the
+ * derived UIDs: "rt-dose" gives "rt-dose-series" and "rt-dose-instance". Text is cut to what its attribute holds.
+ * STATUS_REFUSE: no study header, no Study Instance UID or no Patient ID in it, an empty intended use, a creation time
+ * that is not YYYYMMDDHHMMSS. STATUS_RETRY: memory. */
 enum status_code evidence_write_common(struct dataset *ds, const struct evidence *evidence,
                                        const char *sop_class_uid, const char *purpose, const char *modality,
-                                       int series_number, const char *series_description, struct status *st) STATUS_CHECKED;
+                                       int series_number, const char *series_description,
+                                       struct status *st) STATUS_CHECKED;
 
 /* Common Instance Reference module: series of the same study, then other studies. */
 enum status_code evidence_write_references(struct dataset *ds, const struct evidence *evidence,
                                            struct status *st) STATUS_CHECKED;
 
+/* The same list as a structured report wants it: Current Requested Procedure Evidence Sequence for the study of the
+ * result, Pertinent Other Evidence Sequence for other studies. */
+enum status_code evidence_write_report_evidence(struct dataset *ds, const struct evidence *evidence,
+                                                struct status *st) STATUS_CHECKED;
+
+/* The series that holds an instance; NULL when none does. */
+const struct evidence_series *evidence_find(const struct evidence *evidence, const char *sop_instance_uid);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
