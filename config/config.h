@@ -78,7 +78,8 @@ struct config_threshold {
 
 struct config {
 	char path[1024];
-	char fingerprint[65];         /* of what can change a number; into every result */
+	char fingerprint[65];         /* SHA-256 of what can change a figure of a report; into every result */
+	char dose_fingerprint[65];    /* SHA-256 of what can change a dose map: part of a map job's hash */
 
 	/* the node */
 	char ae_title[17];
@@ -147,10 +148,14 @@ const struct config_series_rule *config_find_series_rule(const struct config *co
                                                          const char *description, const char *protocol,
                                                          const char *sequence, int echoes);
 
-/* Role of a VOI by code, then by name pattern (tumour before part before liver before ignore). Two roles in one step: STATUS_REFUSE with
- * words; none: *matched = false. */
+/* Role of a VOI by code, else by name pattern: tumour before part before liver ("Tumour right lobe" is a tumour). Two roles
+ * in one step are STATUS_REFUSE with words: a code listed for two roles, or a name that an ignore pattern matches beside one of the others
+ * ("Liver minus GTV": neither a tumour nor the liver, and not guessed). None: *matched = false. */
 enum status_code config_voi_role_of(bool *matched, enum config_voi_role *role, const struct config *config,
                                     const char *name, const char *code_value, const char *code_scheme,
                                     struct status *st) STATUS_CHECKED;
+
+/* "liver", "part", "tumour", "ignore". */
+const char *config_voi_role_name(enum config_voi_role role);
 
 #endif

@@ -30,6 +30,7 @@ struct record_injection {
 struct record_position {
 	char id[68], description[260], part[260]; /* part: name of a VOI */
 	double planned_activity_mbq;     /* NaN */
+	int planned_injections;          /* 0: not said */
 };
 
 struct record_voi {
@@ -40,7 +41,7 @@ struct record_voi {
 };
 
 struct treatment_record {
-	char id[132];                    /* as given; else "PATIENT/first injection start" */
+	char id[132];                    /* as given; else "PATIENT/2026-03-02T09:05:00Z", the first start in UTC */
 	int revision;                    /* >= 1 */
 	char entered_by[132];
 	char patient_id[200], patient_issuer[200];
