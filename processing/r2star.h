@@ -37,6 +37,8 @@ struct r2star_params {
 	double sigma;           /* noise SD in signal units; 0: estimate from fit residuals */
 	int threads;            /* >= 1 */
 };
+enum { R2STAR_STATES = R2STAR_SATURATED + 1 };
+
 #define R2STAR_PARAMS_DEFAULT                                                                      \
 	{                                                                                          \
 		.usable_sigma = 4, .saturated_sigma = 2, .sigma = 0, .threads = 2                  \
@@ -49,6 +51,7 @@ struct r2star_map {
 	struct volume s0;             /* signal at te = 0, series units */
 	struct volume first_echo;     /* S(TE1), series units */
 	uint8_t *state;               /* enum r2star_state per voxel */
+	size_t count[R2STAR_STATES];  /* voxels in each state */
 	double sigma;                 /* the noise SD used, series units */
 	double te1_ms;
 	double usable_sigma, saturated_sigma; /* as fitted with */

@@ -1,0 +1,276 @@
+#include "r2star.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parallel.h"
+#include "r2star_block.h"
+
+enum {
+	RANGE_VOXELS = 64 * R2STAR_LANES, /* one piece of work for a thread */
+	FIRST_STEPS = 4,                  /* most voxels need no more */
+	LATER_STEPS = 60
+};
+
+static const double FARTHEST_RATE = 1e5; /* 1/s; beyond any MR signal: the fit ran away */
+
+struct fitting {
+	const struct echo_series *series;
+	const struct r2star_code *code;
+	struct r2star_map *map;
+	const struct r2star_block *empty; /* times set, no voxels */
+	size_t voxels;
+	float usable_above; /* signal an echo must exceed */
+	float floor;        /* 2 sigma^2 */
+	float per_s;        /* rate of a block -> 1/s */
+};
+
+/* Loads one block of neighbouring voxels; returns how many of them can be fitted. */
+static int load_block(struct r2star_block *block, const struct fitting *job, size_t first, int lanes)
+{
+	float alive[R2STAR_LANES], scale[R2STAR_LANES];
+	uint8_t *state = job->map->state + first;
+	int fitted = 0;
+
+	for (int l = 0; l < R2STAR_LANES; l++) {
+		float signal = l < lanes ? job->series->samples[first + (size_t)l] : 0;
+
+		alive[l] = 1;
+		scale[l] = signal > 0 ? 1 / signal : 0;
+		block->usable[l] = 0;
+		block->floor[l] = job->floor * scale[l] * scale[l];
+		block->voxel[l] = (int32_t)l;
+	}
+	for (int e = 0; e < block->echoes; e++) {
+		const float *samples = job->series->samples + (size_t)e * job->voxels + first;
+
+		for (int l = 0; l < lanes; l++) {
+			float signal = samples[l];
+			float above = signal > job->usable_above ? 1 : 0;
+
+			alive[l] *= above;
+			block->usable[l] += alive[l];
+			block->signal[e][l] = alive[l] > 0 ? signal * scale[l] : 0;
+		}
+	}
+	for (int l = 0; l < lanes; l++) {
+		bool enough = block->usable[l] >= 3;
+
+		state[l] = enough                  ? R2STAR_FITTED
+		           : block->usable[l] >= 1 ? R2STAR_FEW_ECHOES
+		                                   : R2STAR_NO_ECHO;
+		block->usable[l] = enough ? block->usable[l] : 0;
+		fitted += enough;
+	}
+	return fitted;
+}
+
+/* Writes one lane of a finished block. */
+static void store_lane(const struct fitting *job, const struct r2star_block *block, int l, size_t voxel)
+{
+	struct r2star_map *map = job->map;
+	float value = block->rate[l] * job->per_s;
+	float first = job->series->samples[voxel];
+	bool fitted = block->usable[l] > 0;
+
+	if (fitted && !(fabsf(value) <= (float)FARTHEST_RATE)) {
+		map->state[voxel] = R2STAR_FEW_ECHOES;
+		fitted = false;
+	}
+	map->r2star_per_s.samples[voxel] = fitted ? value : NAN;
+	map->stderr_per_s.samples[voxel] = fitted ? block->rate_error[l] * job->per_s : NAN;
+	map->s0.samples[voxel] = fitted ? block->at_zero[l] * first : NAN;
+	map->first_echo.samples[voxel] = first;
+}
+
+static void finish_stragglers(const struct fitting *job, struct r2star_block *late, int lanes,
+                              size_t first)
+{
+	if (lanes == 0)
+		return;
+	job->code->restart(late);
+	job->code->improve(late, LATER_STEPS);
+	job->code->finish(late);
+	for (int l = 0; l < lanes; l++)
+		store_lane(job, late, l, first + (size_t)late->voxel[l]);
+	for (int l = 0; l < R2STAR_LANES; l++)
+		late->usable[l] = 0;
+}
+
+static void move_lane(struct r2star_block *to, int to_lane, const struct r2star_block *from, int lane)
+{
+	for (int e = 0; e < from->echoes; e++)
+		to->signal[e][to_lane] = from->signal[e][lane];
+	to->usable[to_lane] = from->usable[lane];
+	to->floor[to_lane] = from->floor[lane];
+	to->amplitude[to_lane] = from->amplitude[lane];
+	to->rate[to_lane] = from->rate[lane];
+	to->damping[to_lane] = from->damping[lane];
+}
+
+/* Voxels that have not converged after the first steps are collected and go on together, so that a
+ * hard one does not hold up its whole block. */
+static void fit_range(void *user, size_t first, size_t last)
+{
+	const struct fitting *job = user;
+	struct r2star_block block, late;
+	int waiting = 0;
+
+	memcpy(&block, job->empty, sizeof block);
+	memcpy(&late, job->empty, sizeof late);
+	for (size_t at = first; at < last; at += R2STAR_LANES) {
+		int lanes = last - at < R2STAR_LANES ? (int)(last - at) : R2STAR_LANES;
+		bool any = load_block(&block, job, at, lanes) > 0;
+
+		if (any) {
+			job->code->start(&block);
+			job->code->improve(&block, FIRST_STEPS);
+			job->code->finish(&block);
+		}
+		for (int l = 0; l < lanes; l++)
+			store_lane(job, &block, l, at + (size_t)l);
+		for (int l = 0; any && l < lanes; l++) {
+			if (block.converged[l])
+				continue;
+			move_lane(&late, waiting, &block, l);
+			late.voxel[waiting++] = (int32_t)(at - first) + l;
+			if (waiting == R2STAR_LANES) {
+				finish_stragglers(job, &late, waiting, first);
+				waiting = 0;
+			}
+		}
+	}
+	finish_stragglers(job, &late, waiting, first);
+}
+
+static enum status_code check_series(const struct echo_series *series,
+                                     const struct r2star_params *params, struct status *st)
+{
+	if (grid_check(&series->grid, st) != STATUS_OK)
+		return st->code;
+	if (series->echoes < 3 || series->echoes > R2STAR_MOST_ECHOES)
+		return status_fail(st, STATUS_REFUSE, "%d echoes; R2* needs 3 to %d", series->echoes,
+		                   (int)R2STAR_MOST_ECHOES);
+	for (int e = 0; e < series->echoes; e++) {
+		double before = e == 0 ? 0 : series->te_ms[e - 1];
+
+		if (!(series->te_ms[e] > before) || !isfinite(series->te_ms[e]))
+			return status_fail(st, STATUS_REFUSE,
+			                   "echo times do not rise: echo %d at %g ms after %g ms", e + 1,
+			                   series->te_ms[e], before);
+	}
+	if (!(params->usable_sigma > 0) || !(params->saturated_sigma > M_SQRT2) ||
+	    !(params->saturated_sigma <= params->usable_sigma) || !(params->sigma >= 0) ||
+	    !isfinite(params->sigma))
+		return status_fail(st, STATUS_BUG,
+		                   "R2* parameters: usable %g, saturated %g (above sqrt 2), sigma %g",
+		                   params->usable_sigma, params->saturated_sigma, params->sigma);
+	return STATUS_OK;
+}
+
+/* Like volume_new(), but left for the threads to fill. */
+static bool volume_for(struct volume *volume, const struct grid *grid)
+{
+	volume->grid = *grid;
+	volume->samples = malloc(grid_voxels(grid) * sizeof *volume->samples);
+	return volume->samples != NULL;
+}
+
+static void count_states(struct r2star_map *map)
+{
+	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
+
+	memset(map->count, 0, sizeof map->count);
+	for (size_t v = 0; v < voxels; v++)
+		map->count[map->state[v]]++;
+}
+
+enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *series,
+                            const struct r2star_params *params, struct status *st)
+{
+	struct r2star_map result = {.usable_sigma = params->usable_sigma,
+	                            .saturated_sigma = params->saturated_sigma};
+	struct fitting job = {.series = series, .code = r2star_code_best(), .map = &result};
+	struct r2star_block *empty = NULL;
+	enum status_code code = check_series(series, params, st);
+
+	if (code == STATUS_OK)
+		code = r2star_estimate_noise(&result.sigma, &result.air_sigma, series, params, st);
+	if (code != STATUS_OK)
+		return code;
+	job.voxels = grid_voxels(&series->grid);
+	empty = malloc(sizeof *empty);
+	result.state = malloc(job.voxels);
+	if (empty == NULL || result.state == NULL || !volume_for(&result.r2star_per_s, &series->grid) ||
+	    !volume_for(&result.stderr_per_s, &series->grid) || !volume_for(&result.s0, &series->grid) ||
+	    !volume_for(&result.first_echo, &series->grid)) {
+		code = status_fail(st, STATUS_RETRY, "no memory for an R2* map of %zu voxels", job.voxels);
+		goto out;
+	}
+	r2star_block_init(empty, series);
+	result.te1_ms = series->te_ms[0];
+	job.empty = empty;
+	job.usable_above = (float)(params->usable_sigma * result.sigma);
+	job.floor = (float)(2 * result.sigma * result.sigma);
+	job.per_s = (float)(1000 / (series->te_ms[series->echoes - 1] - series->te_ms[0]));
+	parallel_for(job.voxels, RANGE_VOXELS, params->threads, fit_range, &job);
+	count_states(&result);
+	*map = result;
+	memset(&result, 0, sizeof result);
+out:
+	free(empty);
+	r2star_map_free(&result);
+	return code;
+}
+
+/* What one voxel with one or two usable echoes, or none, is worth when its S0 is known. */
+static enum r2star_state resolve_voxel(struct r2star_map *map, size_t voxel, double s0)
+{
+	const double sigma = map->sigma, te1_s = map->te1_ms / 1000;
+	const double first = (double)map->first_echo.samples[voxel];
+	const bool saturated = first < map->saturated_sigma * sigma;
+	const double seen = saturated ? map->saturated_sigma * sigma : first;
+	const double tissue_square = seen * seen - 2 * sigma * sigma;
+	double value;
+
+	/* also where a comparison meets NaN: no first echo, or nothing known of the baseline */
+	if (!(s0 > map->usable_sigma * sigma) || !(tissue_square > 0))
+		return R2STAR_NOT_MEASURED;
+	value = -log(sqrt(tissue_square) / s0) / te1_s;
+	if (!isfinite(value))
+		return R2STAR_NOT_MEASURED;
+	map->r2star_per_s.samples[voxel] = (float)value;
+	map->stderr_per_s.samples[voxel] = (float)(sigma * seen / tissue_square / te1_s);
+	map->s0.samples[voxel] = (float)s0;
+	return saturated ? R2STAR_SATURATED : R2STAR_S0_KNOWN;
+}
+
+enum status_code r2star_resolve(struct r2star_map *map, const struct volume *baseline_s0,
+                                double s0_scale, bool s0_known, struct status *st)
+{
+	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
+
+	if (baseline_s0 != NULL && !grid_same(&map->r2star_per_s.grid, &baseline_s0->grid, 1e-3))
+		return status_fail(st, STATUS_BUG, "S0 of the baseline is on another grid than the map");
+	for (size_t v = 0; v < voxels; v++) {
+		if (map->state[v] != R2STAR_FEW_ECHOES && map->state[v] != R2STAR_NO_ECHO)
+			continue;
+		map->state[v] = R2STAR_NOT_MEASURED;
+		if (baseline_s0 != NULL && s0_known)
+			map->state[v] = (uint8_t)resolve_voxel(
+			        map, v, s0_scale * (double)baseline_s0->samples[v]);
+	}
+	count_states(map);
+	return STATUS_OK;
+}
+
+void r2star_map_free(struct r2star_map *map)
+{
+	volume_free(&map->r2star_per_s);
+	volume_free(&map->stderr_per_s);
+	volume_free(&map->s0);
+	volume_free(&map->first_echo);
+	free(map->state);
+	map->state = NULL;
+}

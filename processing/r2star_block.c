@@ -1,0 +1,343 @@
+#include "r2star_block.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Every loop over lanes is written so that a compiler makes vectors of it: no branch, no call, only
+ * operations that IEEE 754 fixes to the last bit. The build forbids fused multiply-add, so any
+ * instruction set gives the same bits. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FOR_LANES     for (int l = 0; l < R2STAR_LANES; l++)
+
+/* A step this small, relative to 1 + |rate|, leaves an error well below it. */
+static const float CONVERGED_STEP = 1e-5F;
+/* Rounding of a sum of squares; a step that costs no more than this is still an improvement. */
+static const float COST_ROUNDING = 1e-5F;
+static const float COST_NOTHING = 1e-12F;
+static const float FIRST_DAMPING = 1e-2F, LEAST_DAMPING = 1e-5F;
+
+ALWAYS_INLINE int32_t bits_of(float x)
+{
+	int32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
+
+ALWAYS_INLINE float float_of(int32_t bits)
+{
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+/* exp(x) = 2^n exp(rest), |rest| <= ln 2 / 2, Taylor to the seventh power: error 1e-7 relative.
+ * Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits. */
+ALWAYS_INLINE float exponential(float x)
+{
+	const float round = 12582912.0F;
+	float shifted, whole, rest, series;
+
+	x = x < -40.0F ? -40.0F : x;
+	x = x > 40.0F ? 40.0F : x;
+	shifted = x * 1.44269504F + round;
+	whole = shifted - round;
+	rest = x - whole * 0.693359375F; /* ln 2 in two parts, the first exact in 10 bits */
+	rest = rest + whole * 2.12194440e-4F;
+	series = 1.0F / 720 + rest * (1.0F / 5040);
+	series = 1.0F / 120 + rest * series;
+	series = 1.0F / 24 + rest * series;
+	series = 1.0F / 6 + rest * series;
+	series = 0.5F + rest * series;
+	series = 1.0F + rest * series;
+	series = 1.0F + rest * series;
+	return float_of(bits_of(series) + (int32_t)((uint32_t)bits_of(shifted) << 23));
+}
+
+/* log(x), x > 0: mantissa between sqrt(1/2) and sqrt(2), then the series of artanh. */
+ALWAYS_INLINE float logarithm(float x)
+{
+	int32_t bits = bits_of(x);
+	int32_t power = (bits - 0x3f3504f3) >> 23;
+	float mantissa = float_of((int32_t)((uint32_t)bits - ((uint32_t)power << 23)));
+	float z = (mantissa - 1) / (mantissa + 1), z2 = z * z;
+	float series = 2.0F / 5 + z2 * (2.0F / 7);
+
+	series = 2.0F / 3 + z2 * series;
+	series = 2.0F + z2 * series;
+	return (float)power * 0.69314718F + z * series;
+}
+
+/* Normal equations at (amplitude, rate). */
+ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restrict amplitude,
+                            const float *restrict rate, struct r2star_normal *restrict at)
+{
+	float decay[R2STAR_LANES], factor[R2STAR_LANES];
+
+	memset(at, 0, sizeof *at);
+	FOR_LANES {
+		decay[l] = 1;
+		factor[l] = block->even ? exponential(-rate[l] * block->time[1]) : 1;
+	}
+	for (int e = 0; e < block->echoes; e++) {
+		const float *restrict signal = block->signal[e];
+		const float time = block->time[e], number = (float)e;
+
+		if (e > 0 && block->even) {
+			FOR_LANES
+				decay[l] = decay[l] * factor[l];
+		} else if (e > 0) {
+			FOR_LANES
+				decay[l] = exponential(-rate[l] * time);
+		}
+		FOR_LANES {
+			float tissue = amplitude[l] * decay[l];
+			float square = tissue * tissue + block->floor[l];
+			float model = sqrtf(square < 1e-30F ? 1e-30F : square);
+			float by_amplitude = tissue * decay[l] / model;
+			float residual = signal[l] - model;
+			float by_rate;
+
+			by_amplitude = number < block->usable[l] ? by_amplitude : 0;
+			residual = number < block->usable[l] ? residual : 0;
+			by_rate = -time * amplitude[l] * by_amplitude;
+			at->aa[l] += by_amplitude * by_amplitude;
+			at->ar[l] += by_amplitude * by_rate;
+			at->rr[l] += by_rate * by_rate;
+			at->a_residual[l] += by_amplitude * residual;
+			at->r_residual[l] += by_rate * residual;
+			at->cost[l] += residual * residual;
+		}
+	}
+}
+
+/* Takes amplitude, rate and damping as they are. */
+ALWAYS_INLINE void restart(struct r2star_block *block)
+{
+	FOR_LANES
+		block->converged[l] = block->usable[l] > 0 ? 0 : 1;
+	evaluate(block, block->amplitude, block->rate, &block->at);
+}
+
+/* Straight line through log(tissue signal), each echo weighted by the inverse variance that the noise
+ * of the signal gives its logarithm. */
+ALWAYS_INLINE void start(struct r2star_block *block)
+{
+	float w[R2STAR_LANES] = {0}, wt[R2STAR_LANES] = {0}, wtt[R2STAR_LANES] = {0};
+	float wy[R2STAR_LANES] = {0}, wty[R2STAR_LANES] = {0};
+
+	for (int e = 0; e < block->echoes; e++) {
+		const float *restrict signal = block->signal[e];
+		const float time = block->time[e], number = (float)e;
+
+		FOR_LANES {
+			float square = signal[l] * signal[l];
+			float tissue = square - block->floor[l];
+			float y, weight;
+
+			tissue = tissue < 1e-30F ? 1e-30F : tissue;
+			y = 0.5F * logarithm(tissue);
+			weight = tissue * tissue / (square < 1e-30F ? 1e-30F : square);
+			weight = number < block->usable[l] ? weight : 0;
+			w[l] += weight;
+			wt[l] += weight * time;
+			wtt[l] += weight * time * time;
+			wy[l] += weight * y;
+			wty[l] += weight * time * y;
+		}
+	}
+	FOR_LANES {
+		float determinant = w[l] * wtt[l] - wt[l] * wt[l];
+		float slope = (w[l] * wty[l] - wt[l] * wy[l]) / determinant;
+		float level = (wy[l] - slope * wt[l]) / w[l];
+		bool sound = determinant > 1e-6F * w[l] * wtt[l];
+
+		block->rate[l] = sound ? -slope : 0;
+		block->amplitude[l] = sound ? exponential(level) : 1;
+		block->damping[l] = 0;
+	}
+	restart(block);
+}
+
+ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
+{
+	float amplitude[R2STAR_LANES], rate[R2STAR_LANES], step[R2STAR_LANES];
+	struct r2star_normal *at = &block->at, trial;
+
+	for (int s = 0; s < steps; s++) {
+		int32_t waiting = 0;
+
+		FOR_LANES {
+			float aa = at->aa[l] * (1 + block->damping[l]);
+			float rr = at->rr[l] * (1 + block->damping[l]);
+			float determinant = aa * rr - at->ar[l] * at->ar[l];
+			float safe = determinant > 0 ? determinant : 1;
+			float longest = 1 + 0.5F * fabsf(block->rate[l]);
+			float to_amplitude = (rr * at->a_residual[l] - at->ar[l] * at->r_residual[l]) / safe;
+			float to_rate = (aa * at->r_residual[l] - at->ar[l] * at->a_residual[l]) / safe;
+			float half = 0.5F * block->amplitude[l];
+
+			to_rate = to_rate > longest ? longest : to_rate;
+			to_rate = to_rate < -longest ? -longest : to_rate;
+			to_amplitude = to_amplitude < -half ? -half : to_amplitude;
+			step[l] = fabsf(to_rate);
+			rate[l] = block->rate[l] + to_rate;
+			amplitude[l] = block->amplitude[l] + to_amplitude;
+		}
+		evaluate(block, amplitude, rate, &trial);
+		FOR_LANES {
+			float limit = at->cost[l] * (1 + COST_ROUNDING) + COST_NOTHING;
+			bool better = trial.cost[l] <= limit;
+			bool take = better && block->converged[l] == 0;
+			float less = block->damping[l] * 0.1F, more = block->damping[l] * 10;
+			bool small = step[l] <= CONVERGED_STEP * (1 + fabsf(rate[l]));
+
+			less = less < LEAST_DAMPING ? 0 : less;
+			more = more < FIRST_DAMPING ? FIRST_DAMPING : more;
+			block->damping[l] = better ? less : more;
+			block->rate[l] = take ? rate[l] : block->rate[l];
+			block->amplitude[l] = take ? amplitude[l] : block->amplitude[l];
+			at->aa[l] = take ? trial.aa[l] : at->aa[l];
+			at->ar[l] = take ? trial.ar[l] : at->ar[l];
+			at->rr[l] = take ? trial.rr[l] : at->rr[l];
+			at->a_residual[l] = take ? trial.a_residual[l] : at->a_residual[l];
+			at->r_residual[l] = take ? trial.r_residual[l] : at->r_residual[l];
+			at->cost[l] = take ? trial.cost[l] : at->cost[l];
+			block->converged[l] = (take && small) ? 1 : block->converged[l];
+			waiting += 1 - block->converged[l];
+		}
+		if (waiting == 0)
+			return;
+	}
+}
+
+ALWAYS_INLINE void finish(struct r2star_block *block)
+{
+	const struct r2star_normal *at = &block->at;
+
+	FOR_LANES {
+		float determinant = at->aa[l] * at->rr[l] - at->ar[l] * at->ar[l];
+		float variance = 0.5F * block->floor[l] * at->aa[l] / determinant;
+
+		block->rate_error[l] = sqrtf(variance);
+		block->at_zero[l] = block->amplitude[l] * exponential(block->rate[l] * block->lead);
+	}
+}
+
+void r2star_block_init(struct r2star_block *block, const struct echo_series *series)
+{
+	const double first = series->te_ms[0], span = series->te_ms[series->echoes - 1] - first;
+
+	memset(block, 0, sizeof *block);
+	block->echoes = series->echoes;
+	block->lead = (float)(first / span);
+	block->even = true;
+	for (int e = 0; e < series->echoes; e++) {
+		double time = (series->te_ms[e] - first) / span;
+
+		block->time[e] = (float)time;
+		if (fabs(time - (double)e / (series->echoes - 1)) > 1e-6)
+			block->even = false;
+	}
+}
+
+static void start_plain(struct r2star_block *block)
+{
+	start(block);
+}
+
+static void restart_plain(struct r2star_block *block)
+{
+	restart(block);
+}
+
+static void improve_plain(struct r2star_block *block, int steps)
+{
+	improve(block, steps);
+}
+
+static void finish_plain(struct r2star_block *block)
+{
+	finish(block);
+}
+
+#ifdef __x86_64__
+#define AVX2 __attribute__((target("avx2")))
+#ifdef __clang__
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#else
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#endif
+
+AVX2 static void start_avx2(struct r2star_block *block)
+{
+	start(block);
+}
+
+AVX2 static void restart_avx2(struct r2star_block *block)
+{
+	restart(block);
+}
+
+AVX2 static void improve_avx2(struct r2star_block *block, int steps)
+{
+	improve(block, steps);
+}
+
+AVX2 static void finish_avx2(struct r2star_block *block)
+{
+	finish(block);
+}
+
+AVX512 static void start_avx512(struct r2star_block *block)
+{
+	start(block);
+}
+
+AVX512 static void restart_avx512(struct r2star_block *block)
+{
+	restart(block);
+}
+
+AVX512 static void improve_avx512(struct r2star_block *block, int steps)
+{
+	improve(block, steps);
+}
+
+AVX512 static void finish_avx512(struct r2star_block *block)
+{
+	finish(block);
+}
+#endif
+
+const struct r2star_code *r2star_code_at(int at)
+{
+	static const struct r2star_code codes[] = {
+	        {"plain", start_plain, restart_plain, improve_plain, finish_plain},
+#ifdef __x86_64__
+	        {"avx2", start_avx2, restart_avx2, improve_avx2, finish_avx2},
+	        {"avx512", start_avx512, restart_avx512, improve_avx512, finish_avx512},
+#endif
+	};
+	int known = 1;
+
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		known = 2;
+	if (known == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		known = 3;
+#endif
+	return at >= 0 && at < known ? &codes[at] : NULL;
+}
+
+const struct r2star_code *r2star_code_best(void)
+{
+	const struct r2star_code *best = r2star_code_at(0);
+
+	for (int at = 1; r2star_code_at(at) != NULL; at++)
+		best = r2star_code_at(at);
+	return best;
+}

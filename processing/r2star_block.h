@@ -1,0 +1,76 @@
+/* r2star_block.h - the fit itself: many voxels side by side, one lane each.
+ *
+ * Private to r2star*.c. Within a block everything is relative, so that single precision is enough:
+ * signals are divided by the voxel's first echo, times are (te - te1) / (te_last - te1). A lane knows
+ *
+ *     m_i = sqrt(amplitude^2 exp(-2 rate time_i) + floor),   floor = 2 sigma^2 / S1^2
+ *
+ * and looks for the amplitude (at the first echo) and rate with the least sum of (signal_i - m_i)^2
+ * over its first `usable` echoes: Levenberg-Marquardt steps, started from a log-linear fit weighted
+ * with the squared signal. Lanes do not see each other, and one that has converged is not touched
+ * again, so a voxel's bits do not depend on the voxels it shares a block with. */
+#ifndef R2STAR_BLOCK_H
+#define R2STAR_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "r2star.h"
+
+enum { R2STAR_LANES = 128, R2STAR_MOST_ECHOES = 64 };
+
+/* Least squares at one point of the amplitude-rate plane: squares and products of the derivatives,
+ * derivatives times residuals, residuals squared. */
+struct r2star_normal {
+	float aa[R2STAR_LANES], ar[R2STAR_LANES], rr[R2STAR_LANES];
+	float a_residual[R2STAR_LANES], r_residual[R2STAR_LANES];
+	float cost[R2STAR_LANES];
+};
+
+struct r2star_block {
+	int echoes;
+	float lead; /* te1 in units of time: how far before the first echo te = 0 is */
+	float time[R2STAR_MOST_ECHOES]; /* 0 at the first echo, 1 at the last */
+	bool even;                      /* times are evenly spaced */
+	float signal[R2STAR_MOST_ECHOES][R2STAR_LANES];
+	float usable[R2STAR_LANES]; /* number of echoes that count; 0: an empty lane */
+	float floor[R2STAR_LANES];
+	float amplitude[R2STAR_LANES], rate[R2STAR_LANES];
+	float damping[R2STAR_LANES];
+	int32_t converged[R2STAR_LANES]; /* 0 or 1 */
+	struct r2star_normal at;         /* at amplitude and rate */
+	float rate_error[R2STAR_LANES];  /* standard error of the rate */
+	float at_zero[R2STAR_LANES];     /* signal at te = 0 */
+	int32_t voxel[R2STAR_LANES];     /* for the caller; the fit does not look at it */
+};
+
+/* start: amplitude and rate from the log-linear fit, then the normal equations there.
+ * restart: the normal equations at the amplitude and rate that are there.
+ * improve: at most `steps` steps; returns when every lane has converged.
+ * finish: rate_error and at_zero from amplitude, rate and the normal equations. */
+struct r2star_code {
+	const char *name; /* instruction set */
+	void (*start)(struct r2star_block *block);
+	void (*restart)(struct r2star_block *block);
+	void (*improve)(struct r2star_block *block, int steps);
+	void (*finish)(struct r2star_block *block);
+};
+
+/* What this processor can run, slowest first; all give the same bits. `at` counts from 0; NULL past
+ * the last one. */
+const struct r2star_code *r2star_code_at(int at);
+const struct r2star_code *r2star_code_best(void);
+
+/* Sets echoes, time, lead and even for a series; every lane empty. */
+void r2star_block_init(struct r2star_block *block, const struct echo_series *series);
+
+/* Noise SD of a series in its units, from the residuals of fits in tissue that keeps its signal through
+ * the echoes; at least what rounding to whole steps of the stored numbers makes. *air_sigma: from
+ * voxels without tissue, NaN where the scanner blanked them. STATUS_REFUSE when too few voxels show a
+ * decay; STATUS_RETRY: memory. */
+enum status_code r2star_estimate_noise(double *sigma, double *air_sigma,
+                                       const struct echo_series *series,
+                                       const struct r2star_params *params, struct status *st)
+        STATUS_CHECKED;
+
+#endif
