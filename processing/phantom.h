@@ -63,7 +63,7 @@ struct phantom_model {
 	struct phantom_tumour tumours[PHANTOM_MAX_TUMOURS];
 	int n_tumours;
 	double plateau_mm, fall_mm, rim_mm;
-	double liver_r2star_per_s, tumour_r2star_per_s;
+	double liver_r2star_per_s, tumour_r2star_per_s; /* before microspheres; NaN over real images */
 	bool sharp, gas;
 };
 

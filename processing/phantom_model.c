@@ -202,6 +202,8 @@ enum status_code phantom_model_slab(struct phantom_model *model, const struct gr
 	        .plateau_mm = 6.5,
 	        .fall_mm = 6,
 	        .rim_mm = 4,
+	        .liver_r2star_per_s = (double)NAN,
+	        .tumour_r2star_per_s = (double)NAN,
 	};
 	double half_mm = grid->slices * grid_spacing_mm(grid, 2) / 2;
 	for (int axis = 0; axis < 2; axis++) {
