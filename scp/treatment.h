@@ -27,6 +27,7 @@
 #include "config.h"
 #include "dosimetry.h"
 #include "mr_series.h"
+#include "site_time.h"
 #include "treatment_record.h"
 
 #define TREATMENT_MAX_WARNINGS 32
@@ -103,10 +104,5 @@ struct treatment_input {
 enum status_code treatment_assess(struct treatment_slots *slots, const struct treatment_input *input,
                                   struct status *st) STATUS_CHECKED;
 void treatment_slots_free(struct treatment_slots *slots);
-
-/* DICOM date time plus offset, or the site's zone when the offset is "", -> UTC seconds; NaN when malformed. (scp/site_time.c) */
-double site_time_to_utc(const char *dicom_datetime, const char *utc_offset, const char *site_zone);
-/* UTC seconds -> DICOM YYYYMMDDHHMMSS and +HHMM in the site's zone. */
-void site_time_from_utc(double utc_s, const char *site_zone, char datetime[33], char offset[8]);
 
 #endif
