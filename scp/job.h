@@ -1,19 +1,56 @@
 /* job.h - the whole computation on one page: load -> dosimetry_run -> build -> put.
  *
- * job_run() does one claimed job. FIT: one series -> R2* map, kept as <spool>/maps/<evidence hash and fit parameters>.r2s (a cache: made again when absent).
- * MAP: dose after injection k -> RT Dose. REPORT: all time points with VOIs -> Structured Report. Result files are made as temp, fsync, rename,
- * fsync(dir) under <spool>/results/<job hash>/, and are the same bytes on every run of the same job. The rows (results, outbox, job done) are
- * one transaction after that. Stage times go to the log line. */
+ * job_run() does one claimed job; job.c is that page. There are three kinds:
+ *
+ *   FIT     one series -> its R2* map, kept in <spool>/maps (map_cache.h: made again when it is
+ *           absent or damaged, so losing it costs time and nothing else)
+ *   MAP     baseline and the series after injection 1..k -> dose after injection k -> RT Dose
+ *   REPORT  the same with VOIs, every time point -> Structured Report
+ *
+ * MAP and REPORT write their objects, and the figures as JSON and as a table (figures.h), into
+ * <spool>/results/<job hash>/ (result_file.h: durable before they are named). All dates, UIDs and
+ * node names come from the job row, so a job that is run again after a crash writes the same bytes.
+ * Only then come the rows, in one transaction: results, one delivery per object and destination,
+ * the job as done.
+ *
+ * A map's numbers do not depend on VOIs when the baseline is voxelwise: maps are made before there
+ * are contours, and later contours never make a map again. So the structure set is part of a map's
+ * hash with the region-mean baseline only. An RT Dose carries DVHs when a structure set was known
+ * at the time its job was planned; the report carries the figures in every case.
+ *
+ * What is loaded is checked against what the job was made for: when a later image, another
+ * assignment of series or a later record changed it, the job ends SUPERSEDED, in words, and the
+ * planner's next plan takes its place.
+ *
+ * Test hook: when the environment variable HOLMIA_FAULT is "job-before-commit", the process kills
+ * itself between the last file and the transaction, once: it first makes the file named by
+ * HOLMIA_FAULT_ONCE, and does nothing when that exists already. */
 #ifndef JOB_H
 #define JOB_H
 
 #include "config.h"
 #include "queue.h"
+#include "treatment_record.h"
 
-enum status_code job_run(const struct config *config, struct store *store, const struct job *job, struct status *st) STATUS_CHECKED;
+/* Runs a job from queue_claim(). STATUS_OK: the job row is finished (done, or superseded with
+ * words) and its results are queued for delivery. Otherwise nothing of it is visible, the row is
+ * still RUNNING and the caller ends it with queue_finish(): STATUS_RETRY as queued, everything else
+ * as failed; st has the words. */
+enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
+			 struct status *st) STATUS_CHECKED;
 
-/* Hashes for queue_add(), from evidence and the parts of the configuration that can change the numbers. job->hash is written. */
+/* Writes job->hash, for queue_add(): from kind, evidence of the series, and what of the
+ * configuration can change the numbers. structure_set_evidence "" without one.
+ * record_dose_fingerprint: from job_record_fingerprint(); `holmia recompute` appends its serial
+ * number to it. */
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
-              const char *record_dose_fingerprint);
+	      const char *record_dose_fingerprint);
+
+/* What of a record and of the relaxivity entry in use can change a result. MAP: activities, times,
+ * specific activities and holmium contents up to injection last_injection, so that a record that
+ * grows by an injection changes no earlier map. REPORT: the whole record. FIT: nothing. hex is ""
+ * without memory. */
+void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
+			    int last_injection, const struct config_relaxivity *relaxivity);
 
 #endif

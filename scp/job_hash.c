@@ -1,0 +1,121 @@
+/* job_hash.c - what makes two jobs the same: their evidence, and what can change their numbers. */
+#include "job.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "map_cache.h"
+#include "uid.h"
+
+/* Raised when the same evidence would give other numbers by design; not with every release. */
+#define DOSIMETRY_METHOD "dosimetry-1"
+
+static void digest_number(struct digest *digest, int number)
+{
+	digest_double(digest, number);
+}
+
+static void digest_series(struct digest *digest, const struct job_series *series)
+{
+	digest_text(digest, series->series_id < 0 ? "" : series->evidence_hash);
+	digest_number(digest, series->after_injection);
+}
+
+static void digest_dose_configuration(struct digest *digest, const struct config *config)
+{
+	digest_text(digest, DOSIMETRY_METHOD);
+	digest_text(digest, config->baseline_voxelwise ? "voxelwise" : "region-mean");
+	digest_double(digest, config->usable_echo_sigma);
+	digest_double(digest, config->saturated_sigma);
+	digest_double(digest, config->dose_constant_mj_per_mbq);
+	digest_double(digest, config->density_g_per_ml);
+	digest_double(digest, config->body_snr);
+	digest_double(digest, config->artefact_r2star_per_s);
+}
+
+static void digest_report_configuration(struct digest *digest, const struct config *config)
+{
+	digest_double(digest, config->trend_threshold_percent);
+	digest_double(digest, config->underdosed_below_gy);
+	for (int i = 0; i < config->dose_levels; i++)
+		digest_double(digest, config->dose_level_gy[i]);
+	digest_text(digest, "voi rules");
+	for (int i = 0; i < config->n_voi_rules; i++) {
+		const struct config_voi_rule *rule = &config->voi_rules[i];
+		digest_number(digest, (int)rule->role);
+		digest_text(digest, rule->code_value);
+		digest_text(digest, rule->code_scheme);
+		digest_text(digest, rule->pattern);
+	}
+	digest_text(digest, "thresholds");
+	for (int i = 0; i < config->n_thresholds; i++) {
+		digest_text(digest, config->thresholds[i].label);
+		digest_text(digest, config->thresholds[i].isotope);
+	}
+}
+
+void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
+	      const char *record_dose_fingerprint)
+{
+	struct digest *digest = digest_new();
+
+	digest_text(digest, job_kind_name(job->kind));
+	digest_series(digest, &job->baseline);
+	digest_text(digest, record_dose_fingerprint ? record_dose_fingerprint : "");
+	if (job->kind == JOB_FIT) {
+		char key[65];
+		map_cache_key(key, job->baseline.evidence_hash, config->usable_echo_sigma,
+			      config->saturated_sigma);
+		digest_text(digest, key);
+		digest_finish(digest, job->hash);
+		return;
+	}
+	/* two patients with the same images are two treatments */
+	digest_text(digest, job->treatment_key);
+	digest_number(digest, job->after_injection);
+	for (int i = 0; i < job->n_scans; i++)
+		digest_series(digest, &job->scans[i]);
+	digest_series(digest, &job->anatomy);
+	digest_dose_configuration(digest, config);
+	if (job->kind == JOB_REPORT || !config->baseline_voxelwise)
+		digest_text(digest, structure_set_evidence ? structure_set_evidence : "");
+	if (job->kind == JOB_REPORT)
+		digest_report_configuration(digest, config);
+	digest_finish(digest, job->hash);
+}
+
+static void digest_injection(struct digest *digest, const struct record_injection *injection)
+{
+	digest_double(digest, injection->start_s);
+	digest_double(digest, injection->net_activity_mbq);
+	digest_double(digest, injection->prepared_activity_mbq);
+	digest_double(digest, injection->prepared_at_s);
+	digest_double(digest, injection->residual_activity_mbq);
+	digest_double(digest, injection->residual_at_s);
+	digest_double(digest, injection->specific_activity_mbq_per_mg);
+	digest_double(digest, injection->specific_activity_at_s);
+	digest_double(digest, injection->holmium_percent);
+}
+
+void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
+			    int last_injection, const struct config_relaxivity *relaxivity)
+{
+	struct digest *digest = digest_new();
+
+	if (kind != JOB_FIT && relaxivity) {
+		digest_double(digest, relaxivity->per_s_per_mg_per_ml);
+		digest_double(digest, relaxivity->holmium_percent);
+	}
+	if (kind == JOB_REPORT && relaxivity) {
+		digest_double(digest, relaxivity->temperature_k);
+		digest_text(digest, relaxivity->provenance);
+	}
+	if (kind == JOB_REPORT && record)
+		digest_text(digest, record->fingerprint);
+	if (kind == JOB_MAP && record) {
+		digest_double(digest, record->holmium_percent);
+		for (int i = 0; i < record->n_injections && i < last_injection; i++)
+			digest_injection(digest, &record->injections[i]);
+	}
+	digest_finish(digest, hex);
+}

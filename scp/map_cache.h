@@ -1,0 +1,39 @@
+/* map_cache.h - fitted R2* maps kept as files, <spool>/maps/<key>.r2s.
+ *
+ * A cache: every file can be made again from the images. The key is made of the evidence of the
+ * series, the parameters of the fit and the version of its method, so a file never has to be
+ * changed: another series or another method has another key. A file is a header of 4096 bytes
+ * (magic, version, byte order, grid, noise, checksums) and then four float volumes and the states;
+ * numbers in the byte order of the machine. It is written beside and renamed; what is cut, damaged,
+ * of another version or of another machine counts as absent.
+ *
+ * Thread rule: any number at once; two processes that make the same map write the same file. */
+#ifndef MAP_CACHE_H
+#define MAP_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "r2star.h"
+
+/* A map whose numbers lie in the mapped file: only for reading. */
+struct kept_map {
+	struct r2star_map map;
+	void *mapping; /* owned; NULL when empty */
+	size_t size;
+};
+
+/* evidence_hash: of the series, as in the catalogue. */
+void map_cache_key(char key[65], const char *evidence_hash, double usable_sigma,
+		   double saturated_sigma);
+
+/* found false: absent or damaged. STATUS_RETRY: the file cannot be read just now. */
+enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *spool,
+			       const char *key, struct status *st) STATUS_CHECKED;
+void kept_map_free(struct kept_map *kept);
+
+/* STATUS_RETRY: disk full or not writable; nothing is left behind. */
+enum status_code map_cache_put(const char *spool, const char *key, const struct r2star_map *map,
+			       struct status *st) STATUS_CHECKED;
+
+#endif
