@@ -12,7 +12,7 @@ static const uint32_t image_numbers[] = {
         TAG_PixelSpacing,  TAG_SliceThickness, TAG_ImagePositionPatient, TAG_ImageOrientationPatient,
         TAG_RescaleSlope,  TAG_RescaleIntercept, TAG_EchoTime,          TAG_RepetitionTime,
         TAG_FlipAngle,     TAG_MagneticFieldStrength};
-static const uint32_t image_texts[] = {TAG_Modality,        TAG_ImageType,       TAG_ComplexImageComponent,
+static const uint32_t image_texts[] = {TAG_Modality,        TAG_ComplexImageComponent,
                                        TAG_AcquisitionDate, TAG_AcquisitionTime, TAG_AcquisitionDateTime,
                                        TAG_ScanningSequence, TAG_ReceiveCoilName, TAG_ContrastBolusAgent};
 
@@ -65,6 +65,12 @@ static enum status_code add_attributes(struct digest *digest, const struct datas
 			return st->code;
 		digest_text(digest, text);
 	}
+	/* Compressors rewrite the first two values of Image Type (ORIGINAL -> DERIVED); the rest says what the image is. */
+	if (dataset_get_string(ds, AT(TAG_ImageType), text, sizeof(text), st) != STATUS_OK)
+		return st->code;
+	const char *rest = strchr(text, '\\');
+	rest = rest ? strchr(rest + 1, '\\') : NULL;
+	digest_text(digest, rest ? rest : "");
 	/* vendors' private attributes that change what the pixels mean */
 	digest_double(digest, dataset_get_private_double(ds, 0x0043, "GEMS_PARM_01", 0x2F));
 	digest_double(digest, dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E));
