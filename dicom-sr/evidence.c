@@ -10,9 +10,6 @@
 #include "uid.h"
 #include "writer.h"
 
-#define MANUFACTURER "holmia"
-#define MODEL        "holmia dosimetry node"
-
 static void write_sop_common(struct writer *w, const struct evidence *evidence,
                              const char *sop_class_uid, const char *purpose)
 {
@@ -95,8 +92,8 @@ static void write_equipment(struct writer *w, const struct evidence *evidence)
 	const struct dataset *header = evidence->study_header;
 	char modality[20] = "";
 
-	writer_string(w, AT(TAG_Manufacturer), MANUFACTURER);
-	writer_string(w, AT(TAG_ManufacturerModelName), MODEL);
+	writer_string(w, AT(TAG_Manufacturer), EVIDENCE_MANUFACTURER);
+	writer_string(w, AT(TAG_ManufacturerModelName), EVIDENCE_MODEL);
 	writer_string_cut(w, AT(TAG_StationName),
 	                  identity->station_name[0] ? identity->station_name : identity->ae_title, 16);
 	writer_string_cut(w, AT(TAG_SoftwareVersions), identity->software_version, 64);

@@ -14,6 +14,10 @@
 extern "C" {
 #endif
 
+/* This node, as maker of its results. */
+#define EVIDENCE_MANUFACTURER "holmia"
+#define EVIDENCE_MODEL        "holmia dosimetry node"
+
 enum evidence_role { EVIDENCE_ANATOMY, EVIDENCE_BASELINE, EVIDENCE_AFTER, EVIDENCE_VOIS, EVIDENCE_RESULT };
 
 struct evidence_instance {
