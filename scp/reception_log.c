@@ -256,6 +256,11 @@ void log_writer_cancel(struct log_writer *writer)
 	writer->data_written = 0;
 }
 
+bool log_writer_is_abandoned(const struct log_writer *writer)
+{
+	return writer->abandoned;
+}
+
 const char *log_writer_name(const struct log_writer *writer)
 {
 	return writer->name;

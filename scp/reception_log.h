@@ -63,6 +63,9 @@ const uint8_t *log_writer_bytes(struct log_writer *writer, size_t *size);
 enum status_code log_writer_commit(struct log_writer *writer, struct status *st) STATUS_CHECKED;
 void log_writer_cancel(struct log_writer *writer);
 
+/* A flush failed: nothing more can be written through this writer. */
+bool log_writer_is_abandoned(const struct log_writer *writer);
+
 /* File name without folder; "" before the first record. */
 const char *log_writer_name(const struct log_writer *writer);
 
