@@ -19,7 +19,6 @@
 
 #include <exception>
 #include <new>
-#include <stdexcept>
 #include <string>
 
 #include "dataset.h"

@@ -250,7 +250,8 @@ extern "C" enum status_code dataset_copy(struct dataset *to, const struct datase
 
 /* ---- out ---- */
 
-static void write_encoded(std::vector<uint8_t> &out, DcmDataset *top, E_TransferSyntax syntax)
+static enum status_code write_encoded(std::vector<uint8_t> &out, DcmDataset *top, E_TransferSyntax syntax,
+                                      struct status *st)
 {
 	std::vector<uint8_t> block(1 << 20);
 	DcmOutputBufferStream stream(block.data(), static_cast<offile_off_t>(block.size()));
@@ -268,7 +269,8 @@ static void write_encoded(std::vector<uint8_t> &out, DcmDataset *top, E_Transfer
 	} while (done == EC_StreamNotifyClient);
 	top->transferEnd();
 	if (done.bad())
-		throw std::runtime_error(std::string("cannot be encoded: ") + done.text());
+		return status_fail(st, STATUS_REFUSE, "the data set cannot be encoded: %s", done.text());
+	return STATUS_OK;
 }
 
 static enum status_code hand_over(const std::vector<uint8_t> &from, uint8_t **bytes, size_t *size)
@@ -330,8 +332,8 @@ extern "C" enum status_code dataset_write_file_memory(struct dataset *ds, uint8_
 			return code;
 		DcmDataset *top = ds->file.getDataset();
 		std::vector<uint8_t> out = meta_header(top);
-		write_encoded(out, top, EXS_LittleEndianExplicit);
-		return hand_over(out, bytes, size);
+		code = write_encoded(out, top, EXS_LittleEndianExplicit, st);
+		return code == STATUS_OK ? hand_over(out, bytes, size) : code;
 	});
 }
 
@@ -373,7 +375,7 @@ extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*k
 				delete copy;
 		}
 		std::vector<uint8_t> out;
-		write_encoded(out, &kept, syntax);
-		return hand_over(out, bytes, size);
+		enum status_code code = write_encoded(out, &kept, syntax, st);
+		return code == STATUS_OK ? hand_over(out, bytes, size) : code;
 	});
 }

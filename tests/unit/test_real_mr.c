@@ -295,6 +295,22 @@ static void jpeg2000_is_refused_with_words(void **state)
 	assert_non_null(strstr(st.text, "JPEG 2000"));
 }
 
+/* What is no image of ours is only kept: it needs a hash, not pixels. */
+static void other_objects_need_no_decoder(void **state)
+{
+	char first[65];
+
+	(void)state;
+	require_data("03_seg_sr/pydicom_liver_j2k.dcm");
+	struct instance_info info = info_of(DATA_DIR "/03_seg_sr/pydicom_liver_j2k.dcm", STATUS_OK);
+	assert_string_equal(info.modality, "SEG");
+	memcpy(first, info.evidence_hash, sizeof(first));
+	assert_string_equal(info_of(DATA_DIR "/03_seg_sr/pydicom_liver_j2k.dcm", STATUS_OK).evidence_hash, first);
+	info = info_of(DATA_DIR "/03_seg_sr/pydicom_liver.dcm", STATUS_OK);
+	memcpy(first, info.evidence_hash, sizeof(first));
+	assert_string_equal(info_of(DATA_DIR "/03_seg_sr/pydicom_liver_expb.dcm", STATUS_OK).evidence_hash, first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +321,7 @@ int main(void)
 	        cmocka_unit_test_setup(enhanced_without_groups_is_refused, set_up),
 	        cmocka_unit_test_setup(transfer_syntaxes, set_up),
 	        cmocka_unit_test_setup(surplus_pixels_are_refused, set_up),
+	        cmocka_unit_test_setup(other_objects_need_no_decoder, set_up),
 	        cmocka_unit_test_setup(jpeg2000_is_refused_with_words, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
