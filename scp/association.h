@@ -28,7 +28,8 @@
 extern "C" {
 #endif
 
-#define ASSOCIATION_MAX_PDU 131072
+#define ASSOCIATION_MAX_PDU  131072
+#define ASSOCIATION_QUIET_MS 20
 
 struct association; /* owned by whoever accepted or opened it */
 
@@ -40,6 +41,9 @@ struct association_limits {
 	uint64_t max_bytes;       /* received */
 	/* Set by a signal: a read between two messages ends the association; one in mid-message gets 3 s more. NULL: none. */
 	const volatile sig_atomic_t *stop;
+	/* Called when the peer has sent nothing for ASSOCIATION_QUIET_MS, once per pause; NULL none. */
+	void (*quiet)(void *user);
+	void *user;
 };
 
 enum association_admission {

@@ -172,8 +172,13 @@ private:
 		}
 		if (now >= until_s)
 			return fail(words, ETIMEDOUT) >= 0;
-		double left_ms = (until_s - now) * 1000 + 1;
 		struct pollfd fd = {getSocket(), events, 0};
+		if (events == POLLIN && wire_.limits.quiet != nullptr) {
+			if (poll(&fd, 1, ASSOCIATION_QUIET_MS) != 0)
+				return true;
+			wire_.limits.quiet(wire_.limits.user);
+		}
+		double left_ms = (until_s - now) * 1000 + 1;
 		poll(&fd, 1, left_ms > 3600000 ? 3600000 : static_cast<int>(left_ms));
 		return true; /* a signal or a time-out is seen by the next turn */
 	}

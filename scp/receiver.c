@@ -19,6 +19,7 @@
 #include "storage_classes.h"
 
 #define REQUEST_TIMEOUT_S 10
+#define WAKE_INTERVAL_S   0.1
 
 /* PS3.4 B.2.3 and PS3.7 annex C. */
 const struct received_status received_statuses[RECEIVED_OUTCOMES] = {
@@ -40,6 +41,8 @@ struct receiver {
 	struct log_writer *writer;
 	uint64_t received_bytes; /* data sets of the association */
 	int stored, refused;
+	bool news; /* stored since the indexer was woken last */
+	double woken_s;
 };
 
 /* The instance at hand while its data set comes in. */
@@ -115,6 +118,13 @@ static void spoil(struct reception *reception, enum received outcome)
 	reception->outcome = outcome;
 }
 
+static double clock_s(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 static uint64_t megabytes(double mb)
 {
 	return (uint64_t)(mb * 1e6);
@@ -162,9 +172,7 @@ static enum status_code begin_record(struct receiver *receiver, const struct ass
 		code = log_writer_open(&receiver->writer, receiver->config->spool, st);
 	if (code != STATUS_OK)
 		return code;
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	struct log_record_info info = {.received_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
+	struct log_record_info info = {.received_us = (int64_t)(clock_s(CLOCK_REALTIME) * 1e6)};
 	snprintf(info.sop_class_uid, sizeof info.sop_class_uid, "%s", store->sop_class_uid);
 	snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "%s", store->sop_instance_uid);
 	snprintf(info.transfer_syntax_uid, sizeof info.transfer_syntax_uid, "%s", store->transfer_syntax_uid);
@@ -214,12 +222,25 @@ static enum received screen_and_commit(struct reception *reception, const struct
 	return RECEIVED_STORED;
 }
 
+/* Also when the peer pauses: a stream of instances wakes the indexer ten times a second, its end at once. */
+static void wake_indexer(void *user)
+{
+	struct receiver *receiver = user;
+	if (!receiver->news)
+		return;
+	receiver->news = false;
+	receiver->woken_s = clock_s(CLOCK_MONOTONIC);
+	process_wake(receiver->wake->indexer[1]);
+}
+
 static void note_outcome(struct receiver *receiver, const struct association_store *store,
                          const struct reception *reception)
 {
 	if (reception->outcome == RECEIVED_STORED) {
 		receiver->stored++;
-		process_wake(receiver->wake->indexer[1]);
+		receiver->news = true;
+		if (clock_s(CLOCK_MONOTONIC) > receiver->woken_s + WAKE_INTERVAL_S)
+			wake_indexer(receiver);
 		return;
 	}
 	receiver->refused++;
@@ -302,6 +323,8 @@ int receiver_main(const struct config *config, const struct wake_pipes *wake, in
 		/* What is over the share is answered first; only much more cuts the line. */
 		.max_bytes = megabytes(1.1 * config->max_association_mb + 2 * config->max_instance_mb),
 		.stop = &process_stop,
+		.quiet = wake_indexer,
+		.user = &receiver,
 	};
 	struct status st = STATUS_INIT;
 	if (association_accept(&receiver.association, fd, &policy, &limits, &st) != STATUS_OK) {
