@@ -34,6 +34,7 @@ enum status_code catalogue_create_tables(struct store *store, struct status *st)
 	        "CREATE INDEX IF NOT EXISTS instances_series ON instances (series_id, state);"
 	        "CREATE INDEX IF NOT EXISTS instances_sop ON instances (sop_instance_uid);"
 	        "CREATE INDEX IF NOT EXISTS instances_evidence ON instances (evidence_hash);"
+	        "CREATE INDEX IF NOT EXISTS instances_log ON instances (log);"
 	        "CREATE INDEX IF NOT EXISTS instances_kept ON instances (state, id) WHERE state <> 0;",
 	        st);
 }
@@ -349,4 +350,15 @@ enum status_code catalogue_log_save(struct store *store, const char *name, const
 	               "INSERT INTO logs (name, offset, attempts, ended) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
 	               "DO UPDATE SET offset = excluded.offset, attempts = excluded.attempts, ended = excluded.ended",
 	               "tlii", name, (int64_t)log->offset, log->attempts, (int)log->ended);
+}
+
+enum status_code catalogue_log_attempt(struct store *store, const char *name, const struct catalogue_log *log,
+                                       struct status *st)
+{
+	struct status restore = STATUS_INIT;
+	if (sql_run(store, st, "PRAGMA synchronous = NORMAL", "") == STATUS_OK)
+		(void)!catalogue_log_save(store, name, log, st);
+	if (sql_run(store, &restore, "PRAGMA synchronous = FULL", "") != STATUS_OK)
+		return status_fail(st, restore.code, "%s", restore.text);
+	return st->code;
 }

@@ -134,8 +134,16 @@ enum status_code catalogue_log_load(struct catalogue_log *log, struct store *sto
                                     struct status *st) STATUS_CHECKED;
 enum status_code catalogue_log_save(struct store *store, const char *name, const struct catalogue_log *log,
                                     struct status *st) STATUS_CHECKED;
+/* The same for an attempt that begins now: outlives a crash of the process, and costs no flush, because a power cut is no crash. Not inside a
+ * transaction. */
+enum status_code catalogue_log_attempt(struct store *store, const char *name, const struct catalogue_log *log,
+                                       struct status *st) STATUS_CHECKED;
 /* Names of the logs that have ended, sorted by name; malloc'd array of fixed-size names. */
 enum status_code catalogue_log_list_ended(char (**names)[128], int *count, struct store *store,
                                           struct status *st) STATUS_CHECKED;
+/* The association whose logs' names begin with prefix is over: its logs are marked, and the patients with usable instances in them
+ * listed (malloc'd for the caller), because their series may be complete now. Part of the caller's transaction. */
+enum status_code catalogue_log_end(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                   const char *prefix, struct status *st) STATUS_CHECKED;
 
 #endif

@@ -276,16 +276,11 @@ enum status_code catalogue_resolve_series(char original[65], struct store *store
 
 /* ---- lists ---- */
 
-enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, int *count, struct store *store,
-                                         struct status *st)
+static enum status_code keys_from_rows(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                       sqlite3_stmt *query, struct status *st)
 {
 	int found = 0, capacity = 0;
 	void *array = NULL;
-	sqlite3_stmt *query = sql_query(store, st,
-	                                "SELECT DISTINCT patient_id, patient_issuer FROM series s WHERE EXISTS "
-	                                "(SELECT 1 FROM instances i WHERE i.series_id = s.id AND i.state = 0) "
-	                                "ORDER BY 1, 2",
-	                                "");
 	while (sql_row(store, query, st)) {
 		if (sql_grow(&array, found, &capacity, sizeof **keys, st) != STATUS_OK) {
 			sql_done(query);
@@ -302,6 +297,31 @@ enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, in
 	*keys = array;
 	*count = found;
 	return STATUS_OK;
+}
+
+enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                         struct status *st)
+{
+	sqlite3_stmt *query = sql_query(store, st,
+	                                "SELECT DISTINCT patient_id, patient_issuer FROM series s WHERE EXISTS "
+	                                "(SELECT 1 FROM instances i WHERE i.series_id = s.id AND i.state = 0) "
+	                                "ORDER BY 1, 2",
+	                                "");
+	return keys_from_rows(keys, count, store, query, st);
+}
+
+enum status_code catalogue_log_end(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                   const char *prefix, struct status *st)
+{
+	/* '~' sorts behind every character of a log's name */
+	if (sql_run(store, st, "UPDATE logs SET ended = 1 WHERE name >= ?1 AND name < ?1 || '~'", "t", prefix) !=
+	    STATUS_OK)
+		return st->code;
+	sqlite3_stmt *query = sql_query(store, st,
+	                                "SELECT DISTINCT patient_id, patient_issuer FROM instances WHERE log >= ?1 AND "
+	                                "log < ?1 || '~' AND state = 0",
+	                                "t", prefix);
+	return keys_from_rows(keys, count, store, query, st);
 }
 
 enum status_code catalogue_list_notes(struct catalogue_note **notes, int *count, struct store *store,

@@ -95,13 +95,14 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 	if (queue_find(&known, &row, store, job->hash, st) != STATUS_OK)
 		return st->code;
 	if (known) {
-		if (row.state != JOB_SUPERSEDED)
-			return STATUS_OK;
-		*added = true;
+		/* what the hash leaves out follows the newest plan until the first claim */
+		*added = row.state == JOB_SUPERSEDED;
 		return sql_run(store, st,
-		               "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL "
-		               "WHERE hash = ?",
-		               "t", job->hash);
+		               "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
+		               "record_revision = CASE WHEN attempts = 0 OR state = 4 THEN ?2 ELSE record_revision END, "
+		               "structure_set_id = CASE WHEN attempts = 0 THEN ?3 ELSE structure_set_id END "
+		               "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
+		               "til", job->hash, job->record_revision, job->structure_set_id);
 	}
 	if (sql_run(store, st,
 	            "INSERT INTO jobs (hash, kind, state, treatment_key, patient_id, patient_issuer, record_id, "
@@ -450,6 +451,33 @@ enum status_code queue_list(struct queue_row **rows, int *count, struct store *s
 		return st->code;
 	}
 	*rows = list;
+	*count = found;
+	return STATUS_OK;
+}
+
+enum status_code queue_list_superseded(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                       double since_s, struct status *st)
+{
+	int found = 0, capacity = 0;
+	struct catalogue_patient_key *list = NULL;
+	sqlite3_stmt *query = sql_query(store, st,
+	                                "SELECT DISTINCT patient_id, patient_issuer FROM jobs WHERE state = 4 AND attempts "
+	                                "> 0 AND finished_s >= ?",
+	                                "d", since_s);
+	while (sql_row(store, query, st)) {
+		if (sql_grow((void **)&list, found, &capacity, sizeof *list, st) != STATUS_OK) {
+			sql_done(query);
+			break;
+		}
+		sql_text(query, 0, list[found].patient_id, sizeof list[found].patient_id);
+		sql_text(query, 1, list[found].patient_issuer, sizeof list[found].patient_issuer);
+		found++;
+	}
+	if (st->code != STATUS_OK) {
+		free(list);
+		return st->code;
+	}
+	*keys = list;
 	*count = found;
 	return STATUS_OK;
 }

@@ -16,6 +16,7 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
+#include "catalogue.h"
 #include "evidence.h"
 #include "store.h"
 #include "dosimetry.h"
@@ -57,7 +58,8 @@ struct job {
 	bool forced;                     /* holmia recompute: the hash carries a serial number; a FIT ignores its kept map */
 };
 
-/* Adds unless the hash is known (a superseded one is queued again). needs: hashes of jobs that must be done first. *added tells whether
+/* Adds unless the hash is known (a superseded one is queued again; one that nobody claimed yet takes over record_revision and
+ * structure_set_id, which the hash may leave out). needs: hashes of jobs that must be done first. *added tells whether
  * there is something new to do. Part of the caller's transaction. */
 enum status_code queue_add(bool *added, struct store *store, const struct job *job, const char (*needs)[65],
                            int n_needs, double now_s, struct status *st) STATUS_CHECKED;
@@ -102,6 +104,10 @@ enum status_code queue_list(struct queue_row **rows, int *count, struct store *s
 /* found false: the hash is not known. */
 enum status_code queue_find(bool *found, struct queue_row *row, struct store *store, const char *hash,
                             struct status *st) STATUS_CHECKED;
+
+/* Patients of jobs that ended superseded while they ran, since then: they are to be planned again. malloc'd for the caller. */
+enum status_code queue_list_superseded(struct catalogue_patient_key **keys, int *count, struct store *store,
+                                       double since_s, struct status *st) STATUS_CHECKED;
 
 struct queue_result_row {
 	char job_hash[65];

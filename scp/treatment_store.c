@@ -253,9 +253,9 @@ enum status_code treatment_row_list(struct treatment_row **rows, int *count, str
 enum status_code treatment_recompute(struct store *store, const char *key, struct status *st)
 {
 	if (sql_run(store, st,
-	            "UPDATE treatments SET recompute_serial = recompute_serial + 1 WHERE treatment_key = ? OR "
-	            "(record_id = ? AND record_id <> '')",
-	            "tt", key, key) == STATUS_OK &&
+	            "UPDATE treatments SET recompute_serial = recompute_serial + 1 WHERE treatment_key = ?1 OR "
+	            "(record_id <> '' AND (record_id = ?1 OR patient_id = ?1))",
+	            "t", key) == STATUS_OK &&
 	    sql_changes(store) == 0)
 		return status_fail(st, STATUS_REFUSE, "no treatment \"%s\"; `holmia status` lists them", key);
 	return st->code;

@@ -63,7 +63,8 @@ enum status_code treatment_row_load(bool *found, struct treatment_row *row, stru
 enum status_code treatment_row_delete(struct store *store, const char *key, struct status *st) STATUS_CHECKED;
 enum status_code treatment_row_list(struct treatment_row **rows, int *count, struct store *store, struct status *st) STATUS_CHECKED;
 
-/* holmia recompute: from now on the hashes of its jobs carry the next serial number. STATUS_REFUSE: no such treatment. */
+/* holmia recompute: from now on the hashes of its jobs carry the next serial number. key: of a treatment, or a record id, or a Patient ID
+ * (all its treatments). STATUS_REFUSE: no such treatment. */
 enum status_code treatment_recompute(struct store *store, const char *key, struct status *st) STATUS_CHECKED;
 
 #endif
