@@ -1,0 +1,204 @@
+/* job.c - the whole computation on one page: load -> dosimetry_run -> build -> put. */
+#include "job_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "outbox.h"
+#include "result_file.h"
+
+#define PATH_SIZE 1400
+
+/* Wall seconds per stage, for the log. */
+struct stage_times {
+	double load_s, fit_s, dosimetry_s, build_s, put_s;
+};
+
+static double clock_s(clockid_t which)
+{
+	struct timespec now;
+	clock_gettime(which, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Seconds since *mark_s, which moves on to now. */
+static double lap(double *mark_s)
+{
+	double now_s = clock_s(CLOCK_MONOTONIC), passed_s = now_s - *mark_s;
+	*mark_s = now_s;
+	return passed_s;
+}
+
+/* ---- put ---- */
+
+/* The test hook of job.h. */
+static void die_before_commit_when_asked(void)
+{
+	const char *fault = getenv("HOLMIA_FAULT"), *once = getenv("HOLMIA_FAULT_ONCE");
+	if (!fault || !once || strcmp(fault, "job-before-commit") != 0)
+		return;
+	int fd = open(once, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		raise(SIGKILL);
+}
+
+static enum status_code put_files(char path[PATH_SIZE], const struct job_case *c,
+				  const struct job_object *object, struct status *st)
+{
+	char folder[PATH_SIZE], name[80];
+	if (c->job->hash[0] == '\0' ||
+	    snprintf(folder, sizeof folder, "%s/results/%s", c->config->spool, c->job->hash) >=
+		(int)sizeof folder)
+		return status_fail(st, STATUS_BUG, "job %ld has no usable folder",
+				   (long)c->job->id);
+	snprintf(name, sizeof name, "%s.dcm", object->sop_instance_uid);
+	if (snprintf(path, PATH_SIZE, "%s/%s", folder, name) >= 1024)
+		return status_fail(st, STATUS_CONFIG, "path of the spool is too long: %s",
+				   c->config->spool);
+	if (result_folder_make(folder, st) != STATUS_OK ||
+	    result_file_put(folder, "figures.json", object->figures_json, object->figures_json_size,
+			    st) != STATUS_OK ||
+	    result_file_put(folder, "summary.txt", object->figures_table,
+			    object->figures_table_size, st) != STATUS_OK)
+		return st->code;
+	return result_file_put(folder, name, object->bytes, object->size, st);
+}
+
+static enum status_code put_rows(const struct job_case *c, const struct job_object *object,
+				 const char *path, struct status *st)
+{
+	double now_s = clock_s(CLOCK_REALTIME);
+	if (store_begin(c->store, st) != STATUS_OK)
+		return st->code;
+	(void)!queue_result(c->store, c->job, object->sop_class_uid, object->sop_instance_uid,
+			    object->series_instance_uid, object->study_instance_uid, path, st);
+	for (int i = 0; i < c->config->n_destinations && st->code == STATUS_OK; i++) {
+		const struct config_destination *destination = &c->config->destinations[i];
+		if (destination->results)
+			(void)!outbox_add(c->store, destination->name, c->job->hash,
+					  object->sop_class_uid, object->sop_instance_uid, path,
+					  now_s, st);
+	}
+	if (st->code == STATUS_OK)
+		(void)!queue_finish(c->store, c->job, JOB_DONE, "", now_s, st);
+	return store_finish(c->store, st);
+}
+
+static enum status_code put(const struct job_case *c, const struct job_object *object,
+			    struct status *st)
+{
+	char path[PATH_SIZE];
+	if (put_files(path, c, object, st) != STATUS_OK)
+		return st->code;
+	die_before_commit_when_asked();
+	return put_rows(c, object, path, st);
+}
+
+static enum status_code finish_without_result(struct store *store, const struct job *job,
+					      enum job_state state, const char *why,
+					      struct status *st)
+{
+	if (store_begin(store, st) != STATUS_OK)
+		return st->code;
+	(void)!queue_finish(store, job, state, why, clock_s(CLOCK_REALTIME), st);
+	return store_finish(store, st);
+}
+
+/* ---- the three kinds ---- */
+
+static enum status_code run_fit(const struct config *config, struct store *store,
+				const struct job *job, bool *superseded, struct stage_times *times,
+				struct status *st)
+{
+	struct catalogue_patient *patient = NULL;
+	struct job_scan scan = {.series = NULL};
+	double mark_s = clock_s(CLOCK_MONOTONIC);
+
+	if (catalogue_load_series(&patient, store, job->baseline.series_id, st) != STATUS_OK)
+		goto out;
+	if (job_find_series(&scan, superseded, patient, &job->baseline, st) != STATUS_OK)
+		goto out;
+	if (!scan.arranged.complete) {
+		(void)status_fail(st, STATUS_REFUSE, "series %s: %s",
+				  scan.series->series_instance_uid, scan.arranged.missing);
+		goto out;
+	}
+	if (job_fit_series(NULL, config, &scan, job->forced, &times->fit_s, st) != STATUS_OK)
+		goto out;
+	times->load_s = lap(&mark_s) - times->fit_s;
+	if (finish_without_result(store, job, JOB_DONE, "", st) == STATUS_OK)
+		times->put_s = lap(&mark_s);
+out:
+	mr_series_free(&scan.arranged);
+	catalogue_patient_free(patient);
+	return st->code;
+}
+
+static enum status_code run_dose(const struct config *config, struct store *store,
+				 const struct job *job, bool *superseded, struct stage_times *times,
+				 struct status *st)
+{
+	struct job_object object = {.bytes = NULL};
+	double mark_s = clock_s(CLOCK_MONOTONIC);
+	struct job_case *c = calloc(1, sizeof *c);
+	if (!c)
+		return status_fail(st, STATUS_RETRY, "no memory for a job");
+	c->config = config;
+	c->store = store;
+	c->job = job;
+
+	if (job_load(c, &times->fit_s, st) != STATUS_OK)
+		goto out;
+	times->load_s = lap(&mark_s) - times->fit_s;
+	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
+		goto out;
+	times->dosimetry_s = lap(&mark_s);
+	if (job_build(&object, c, st) != STATUS_OK)
+		goto out;
+	times->build_s = lap(&mark_s);
+	if (put(c, &object, st) != STATUS_OK)
+		goto out;
+	times->put_s = lap(&mark_s);
+out:
+	*superseded = c->superseded;
+	job_object_free(&object);
+	job_case_free(c);
+	free(c);
+	return st->code;
+}
+
+enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
+			 struct status *st)
+{
+	struct stage_times times = {0, 0, 0, 0, 0};
+	bool superseded = false;
+	char why[sizeof st->text];
+
+	if (job->kind == JOB_FIT)
+		(void)!run_fit(config, store, job, &superseded, &times, st);
+	else
+		(void)!run_dose(config, store, job, &superseded, &times, st);
+
+	if (superseded) {
+		memcpy(why, st->text, sizeof why);
+		status_clear(st);
+		log_line(LOG_INFO_LINE, "job superseded", "kind=%s after=%d job=%.12s why=\"%s\"",
+			 job_kind_name(job->kind), job->after_injection, job->hash, why);
+		return finish_without_result(store, job, JOB_SUPERSEDED, why, st);
+	}
+	if (st->code == STATUS_OK)
+		log_line(LOG_INFO_LINE, "job stages",
+			 "kind=%s after=%d job=%.12s load_ms=%.0f fit_ms=%.0f dosimetry_ms=%.0f "
+			 "build_ms=%.0f put_ms=%.0f",
+			 job_kind_name(job->kind), job->after_injection, job->hash,
+			 1e3 * times.load_s, 1e3 * times.fit_s, 1e3 * times.dosimetry_s,
+			 1e3 * times.build_s, 1e3 * times.put_s);
+	return st->code;
+}

@@ -1,0 +1,301 @@
+/* job_build.c - from figures and evidence to the objects that are put. */
+#include "job_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "figures.h"
+#include "rt_dose.h"
+#include "tags.h"
+
+#define DVH_MOST_BINS 2000
+
+/* ---- evidence: what every object copies and cites ---- */
+
+static struct evidence_instance instance_of(const struct catalogue_instance *row)
+{
+	struct evidence_instance instance;
+	memcpy(instance.sop_class_uid, row->info.sop_class_uid, sizeof instance.sop_class_uid);
+	memcpy(instance.sop_instance_uid, row->info.sop_instance_uid,
+	       sizeof instance.sop_instance_uid);
+	return instance;
+}
+
+/* The images that took part, slice by slice. */
+static enum status_code add_scan(struct job_evidence *e, enum evidence_role role,
+				 const struct job_scan *scan, struct status *st)
+{
+	const struct mr_series *arranged = &scan->arranged;
+	int images = arranged->grid.slices * arranged->echoes, n = e->evidence.n_series;
+	for (int i = 0; i < n; i++) {
+		if (strcmp(e->series[i].series_instance_uid, scan->series->series_instance_uid) ==
+		    0)
+			return STATUS_OK; /* drawn on the baseline itself */
+	}
+	struct evidence_instance *instances = calloc((size_t)images, sizeof *instances);
+	if (!instances)
+		return status_fail(st, STATUS_RETRY, "no memory for %d references", images);
+	struct evidence_series *series = &e->series[n];
+	const struct instance_info *info = &scan->series->instances[0].info;
+	series->role = role;
+	series->after_injection = scan->after_injection;
+	memcpy(series->study_instance_uid, scan->series->study_instance_uid, 65);
+	memcpy(series->series_instance_uid, scan->series->series_instance_uid, 65);
+	memcpy(series->modality, scan->series->modality, sizeof series->modality);
+	memcpy(series->description, info->series_description, sizeof series->description);
+	if (strlen(arranged->acquisition_datetime) + strlen(arranged->utc_offset) <
+	    sizeof series->acquired) {
+		strcpy(series->acquired, arranged->acquisition_datetime);
+		if (series->acquired[0] != '\0' && !strpbrk(series->acquired, "+-"))
+			strcat(series->acquired, arranged->utc_offset);
+	}
+	for (int i = 0; i < images; i++) {
+		if (arranged->image[i] >= 0)
+			instances[series->n_instances++] =
+			    instance_of(&scan->series->instances[arranged->image[i]]);
+	}
+	series->instances = e->instances[n] = instances;
+	e->evidence.n_series++;
+	return STATUS_OK;
+}
+
+static enum status_code add_structure_set(struct job_evidence *e, const struct job_case *c,
+					  struct status *st)
+{
+	const struct instance_info *info = &c->structure_instance.info;
+	int n = e->evidence.n_series;
+	struct evidence_series *series = &e->series[n];
+	e->instances[n] = malloc(sizeof *e->instances[n]);
+	if (!e->instances[n])
+		return status_fail(st, STATUS_RETRY, "no memory for a reference");
+	*e->instances[n] = instance_of(&c->structure_instance);
+	series->role = EVIDENCE_VOIS;
+	memcpy(series->study_instance_uid, info->study_instance_uid, 65);
+	memcpy(series->series_instance_uid, info->series_instance_uid, 65);
+	memcpy(series->modality, info->modality, sizeof series->modality);
+	memcpy(series->description, info->series_description, sizeof series->description);
+	memcpy(series->acquired, info->content_datetime, sizeof series->acquired);
+	series->n_instances = 1;
+	series->instances = e->instances[n];
+	e->evidence.n_series++;
+	return STATUS_OK;
+}
+
+/* One image per slice of the result grid: of several echoes the first, which shows the anatomy
+ * best. */
+static enum status_code list_grid_images(struct job_evidence *e, const struct job_scan *shown_over,
+					 struct status *st)
+{
+	const struct mr_series *arranged = &shown_over->arranged;
+	int slices = arranged->grid.slices;
+	e->grid_images = calloc((size_t)slices, sizeof *e->grid_images);
+	if (!e->grid_images)
+		return status_fail(st, STATUS_RETRY, "no memory for %d references", slices);
+	for (int slice = 0; slice < slices; slice++) {
+		int image = arranged->image[slice * arranged->echoes];
+		if (image < 0)
+			return status_fail(st, STATUS_REFUSE, "series %s: %s",
+					   shown_over->series->series_instance_uid,
+					   arranged->missing);
+		e->grid_images[slice] = instance_of(&shown_over->series->instances[image]);
+	}
+	e->evidence.grid_images = e->grid_images;
+	e->evidence.n_grid_images = slices;
+	return STATUS_OK;
+}
+
+static void job_evidence_free(struct job_evidence *e)
+{
+	dataset_free(e->study_header);
+	free(e->grid_images);
+	for (size_t i = 0; i < sizeof e->instances / sizeof e->instances[0]; i++)
+		free(e->instances[i]);
+}
+
+static enum status_code gather_evidence(struct job_evidence *e, const struct job_case *c,
+					struct status *st)
+{
+	/* results go to the study of the injections: that of the newest series */
+	const struct job_scan *newest = &c->after[c->job->n_scans - 1];
+	if (catalogue_read(&e->study_header, &newest->series->instances[0].where, st) !=
+		STATUS_OK ||
+	    add_scan(e, EVIDENCE_BASELINE, &c->baseline, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < c->job->n_scans; i++) {
+		if (add_scan(e, EVIDENCE_AFTER, &c->after[i], st) != STATUS_OK)
+			return st->code;
+	}
+	if (c->has_anatomy && add_scan(e, EVIDENCE_ANATOMY, &c->anatomy, st) != STATUS_OK)
+		return st->code;
+	if (c->has_structure_set && add_structure_set(e, c, st) != STATUS_OK)
+		return st->code;
+	e->evidence.study_header = e->study_header;
+	e->evidence.series = e->series;
+	e->evidence.identity = &c->job->identity;
+	memcpy(e->evidence.frame_of_reference_uid, c->shown_over->arranged.grid.frame_of_reference,
+	       65);
+	return list_grid_images(e, c->shown_over, st);
+}
+
+/* ---- RT Dose ---- */
+
+/* Bins of 0.1 Gy, or a multiple that keeps a histogram short. */
+static void choose_bins(int *bins, double *bin_width_gy, double maximum_gy)
+{
+	*bin_width_gy = 0.1;
+	while (maximum_gy / *bin_width_gy > DVH_MOST_BINS - 2)
+		*bin_width_gy *= 2;
+	*bins = maximum_gy > 0 ? (int)(maximum_gy / *bin_width_gy) + 2 : 1;
+}
+
+static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, double *volumes_ml,
+				  const struct job_case *c, struct status *st)
+{
+	const struct dosimetry_time_point *last =
+	    &c->result.time_points[c->result.n_time_points - 1];
+	for (int i = 0; i < c->input.n_vois; i++) {
+		const struct voi_stats *stats = &last->voi[i].dose;
+		struct rt_dose_dvh *dvh = &dvhs[i];
+		double *own_ml = volumes_ml + (size_t)i * DVH_MOST_BINS;
+		dvh->roi_number = c->structure_set.rois[c->slots.vois[i].roi].number;
+		dvh->minimum_gy = stats->minimum;
+		dvh->maximum_gy = stats->maximum;
+		dvh->mean_gy = stats->mean;
+		if (isnan(stats->mean))
+			continue; /* nothing measured: no histogram */
+		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats->maximum);
+		dvh->volume_ml = own_ml;
+		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, &last->dose_gy, &c->mask[i],
+			    st) != STATUS_OK)
+			return st->code;
+	}
+	return STATUS_OK;
+}
+
+static enum status_code build_dose_with(struct dataset **ds, char uid[65],
+					const struct job_evidence *e, const struct job_case *c,
+					struct rt_dose_dvh *dvhs, double *volumes_ml,
+					struct status *st)
+{
+	const struct dosimetry_time_point *last =
+	    &c->result.time_points[c->result.n_time_points - 1];
+	struct evidence_instance structure_set = {"", ""};
+
+	if (c->has_structure_set)
+		structure_set = instance_of(&c->structure_instance);
+	struct rt_dose_input input = {
+	    .evidence = &e->evidence,
+	    .dose_gy = &last->dose_gy,
+	    .after_injection = last->after_injection,
+	    .planned_injections = c->slots.planned_injections,
+	    .method = c->config->baseline_voxelwise
+			  ? "166Ho local deposition, voxelwise R2* baseline"
+			  : "166Ho local deposition, region-mean R2* baseline",
+	    .dvhs = dvhs,
+	    .n_dvhs = c->input.n_vois,
+	    .structure_set = c->input.n_vois > 0 ? &structure_set : NULL,
+	};
+	if (fill_dvhs(dvhs, volumes_ml, c, st) != STATUS_OK)
+		return st->code;
+	return rt_dose_build(ds, uid, &input, st);
+}
+
+static enum status_code build_dose(struct dataset **ds, char uid[65], const struct job_evidence *e,
+				   const struct job_case *c, struct status *st)
+{
+	size_t n_vois = (size_t)c->input.n_vois;
+	struct rt_dose_dvh *dvhs = calloc(n_vois + 1, sizeof *dvhs);
+	double *volumes_ml = calloc((n_vois + 1) * DVH_MOST_BINS, sizeof *volumes_ml);
+
+	if (dvhs && volumes_ml)
+		(void)!build_dose_with(ds, uid, e, c, dvhs, volumes_ml, st);
+	else
+		(void)status_fail(st, STATUS_RETRY, "no memory for %zu histograms", n_vois);
+	free(dvhs);
+	free(volumes_ml);
+	return st->code;
+}
+
+/* ---- figures beside the object ---- */
+
+static enum status_code write_figures(char **text, size_t *size,
+				      void (*write)(FILE *file, const struct figures_input *input),
+				      const struct figures_input *input, struct status *st)
+{
+	FILE *file = open_memstream(text, size);
+	if (!file)
+		return status_fail(st, STATUS_RETRY, "no memory for the figures");
+	write(file, input);
+	bool failed = ferror(file) != 0;
+	if (fclose(file) != 0 || failed)
+		return status_fail(st, STATUS_RETRY, "no memory for the figures");
+	return STATUS_OK;
+}
+
+static enum status_code build_figures(struct job_object *object, const struct job_case *c,
+				      struct status *st)
+{
+	struct figures_voi vois[DOSIMETRY_MAX_VOIS];
+	const char *warnings[JOB_MAX_WARNINGS];
+	for (int i = 0; i < c->input.n_vois; i++)
+		vois[i] = (struct figures_voi){c->voi[i].name, c->voi[i].role};
+	for (int i = 0; i < c->n_warnings; i++)
+		warnings[i] = c->warnings[i].text;
+	struct figures_input input = {
+	    .patient_id = c->job->patient_id,
+	    .record_id = c->job->record_id,
+	    .software_version = c->job->identity.software_version,
+	    .record_revision = c->record.revision,
+	    .planned_injections = c->slots.planned_injections,
+	    .result = &c->result,
+	    .injections = c->injection,
+	    .n_injections = c->input.n_injections,
+	    .vois = vois,
+	    .n_vois = c->input.n_vois,
+	    .warnings = warnings,
+	    .n_warnings = c->n_warnings,
+	};
+	if (write_figures(&object->figures_json, &object->figures_json_size, figures_write_json,
+			  &input, st) != STATUS_OK)
+		return st->code;
+	return write_figures(&object->figures_table, &object->figures_table_size,
+			     figures_write_table, &input, st);
+}
+
+enum status_code job_build(struct job_object *object, const struct job_case *c, struct status *st)
+{
+	struct job_evidence *e = calloc(1, sizeof *e);
+	struct dataset *ds = NULL;
+	if (!e)
+		return status_fail(st, STATUS_RETRY, "no memory for the evidence");
+	if (gather_evidence(e, c, st) != STATUS_OK)
+		goto out;
+	if (c->job->kind == JOB_REPORT)
+		(void)!job_build_report(&ds, object->sop_instance_uid, e, c, st);
+	else
+		(void)!build_dose(&ds, object->sop_instance_uid, e, c, st);
+	if (st->code != STATUS_OK ||
+	    dataset_get_string(ds, AT(TAG_SOPClassUID), object->sop_class_uid, 65, st) !=
+		STATUS_OK ||
+	    dataset_get_string(ds, AT(TAG_SeriesInstanceUID), object->series_instance_uid, 65,
+			       st) != STATUS_OK ||
+	    dataset_get_string(ds, AT(TAG_StudyInstanceUID), object->study_instance_uid, 65, st) !=
+		STATUS_OK ||
+	    dataset_write_file_memory(ds, &object->bytes, &object->size, st) != STATUS_OK)
+		goto out;
+	(void)!build_figures(object, c, st);
+out:
+	dataset_free(ds);
+	job_evidence_free(e);
+	free(e);
+	return st->code;
+}
+
+void job_object_free(struct job_object *object)
+{
+	free(object->bytes);
+	free(object->figures_json);
+	free(object->figures_table);
+}

@@ -1,0 +1,225 @@
+/* job_report.c - what the measurement report has that the dose object has not: outlines, means of
+ * the stored pixels, the record, the doses it was made beside and the report it replaces. */
+#include "job_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parallel.h"
+#include "rt_dose.h"
+
+struct report_parts {
+	struct outline_set outlines[DOSIMETRY_MAX_VOIS];
+	struct status outline_status[DOSIMETRY_MAX_VOIS];
+	double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS];
+	struct report_voi vois[DOSIMETRY_MAX_VOIS];
+	struct report_injection injections[DOSIMETRY_MAX_INJECTIONS];
+	struct evidence_instance rt_doses[DOSIMETRY_MAX_SCANS], predecessor;
+	const char *thresholds[64];
+	int n_thresholds;
+};
+
+/* ---- regions ---- */
+
+struct tracing {
+	struct report_parts *parts;
+	const struct job_case *c;
+};
+
+static void trace_some(void *user, size_t first, size_t last)
+{
+	struct tracing *t = user;
+	for (size_t i = first; i < last; i++)
+		(void)!outline_trace(&t->parts->outlines[i], &t->c->mask[i],
+				     &t->parts->outline_status[i]);
+}
+
+/* Mean over a VOI of what the pixels of the dose object say, voxels without a dose as the 0 that is
+ * stored. */
+static double stored_mean(const uint16_t *stored, double scaling_gy, const struct mask *mask)
+{
+	double sum = 0, weight = 0;
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t row = ((size_t)k * (size_t)mask->grid.rows + (size_t)j) *
+				     (size_t)mask->grid.columns;
+			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
+				double coverage = (double)mask->coverage[row + (size_t)i];
+				sum += coverage * stored[row + (size_t)i];
+				weight += coverage;
+			}
+		}
+	}
+	if (!(weight > 0))
+		return (double)NAN;
+	return sum / weight * scaling_gy;
+}
+
+static enum status_code fill_stored_means(struct report_parts *parts, const struct job_case *c,
+					  struct status *st)
+{
+	uint16_t *stored = malloc(grid_voxels(c->input.result_grid) * sizeof *stored);
+	if (!stored)
+		return status_fail(st, STATUS_RETRY, "no memory for a stored dose");
+	for (int k = 0; k < c->result.n_time_points; k++) {
+		double scaling_gy;
+		if (rt_dose_quantise(stored, &scaling_gy, &c->result.time_points[k].dose_gy, st) !=
+		    STATUS_OK)
+			break;
+		for (int i = 0; i < c->input.n_vois; i++)
+			parts->stored_mean_gy[i][k] = stored_mean(stored, scaling_gy, &c->mask[i]);
+	}
+	free(stored);
+	return st->code;
+}
+
+static enum status_code fill_vois(struct report_parts *parts, const struct job_case *c,
+				  struct status *st)
+{
+	struct tracing tracing = {parts, c};
+	parallel_for((size_t)c->input.n_vois, 1, c->config->threads_per_worker, trace_some,
+		     &tracing);
+	for (int i = 0; i < c->input.n_vois; i++) {
+		if (parts->outline_status[i].code != STATUS_OK)
+			(void)status_fail(st, parts->outline_status[i].code, "VOI \"%s\": %s",
+					  c->voi[i].name, parts->outline_status[i].text);
+		parts->vois[i] = (struct report_voi){
+		    .name = c->voi[i].name,
+		    .role = c->voi[i].role,
+		    .roi_number = c->structure_set.rois[c->slots.vois[i].roi].number,
+		    .outlines = &parts->outlines[i],
+		    .stored_mean_gy = parts->stored_mean_gy[i],
+		};
+	}
+	if (st->code != STATUS_OK)
+		return st->code;
+	return fill_stored_means(parts, c, st);
+}
+
+/* ---- the record ---- */
+
+static void fill_injections(struct report_parts *parts, const struct job_case *c)
+{
+	for (int i = 0; i < c->input.n_injections; i++) {
+		struct report_injection *injection = &parts->injections[i];
+		const struct record_injection *recorded = &c->record.injections[i];
+		char datetime[33], offset[8];
+		injection->figures = c->injection[i];
+		injection->planned_percent = recorded->planned_percent;
+		injection->planned_activity_mbq = (double)NAN;
+		injection->prepared_activity_mbq = recorded->prepared_activity_mbq;
+		injection->residual_activity_mbq = recorded->residual_activity_mbq;
+		if (recorded->position >= 0 && recorded->position < c->record.n_positions) {
+			const struct record_position *position =
+			    &c->record.positions[recorded->position];
+			memcpy(injection->position_id, position->id, sizeof injection->position_id);
+			memcpy(injection->position_description, position->description,
+			       sizeof injection->position_description);
+			injection->planned_activity_mbq =
+			    position->planned_activity_mbq * recorded->planned_percent / 100;
+		}
+		site_time_from_utc(recorded->start_s, c->config->time_zone, datetime, offset);
+		snprintf(injection->start, sizeof injection->start, "%.20s%.7s", datetime, offset);
+	}
+}
+
+/* ---- the doses and the report before ---- */
+
+/* The newest RT Dose of every time point, as evidence too. */
+static enum status_code find_doses(struct report_parts *parts, struct job_evidence *e,
+				   const struct job_case *c, struct status *st)
+{
+	struct queue_result_row *rows = NULL;
+	int count = 0;
+	if (queue_list_results(&rows, &count, c->store, c->job->treatment_key, st) != STATUS_OK)
+		return st->code;
+	for (int k = 0; k < c->result.n_time_points; k++) {
+		const struct queue_result_row *newest = NULL;
+		for (int i = 0; i < count; i++) {
+			if (rows[i].kind == JOB_MAP &&
+			    rows[i].after_injection == c->result.time_points[k].after_injection &&
+			    (!newest || rows[i].version >= newest->version))
+				newest = &rows[i];
+		}
+		if (!newest)
+			continue;
+		struct evidence_instance *dose = &parts->rt_doses[k];
+		struct evidence_series *series = &e->series[e->evidence.n_series];
+		memcpy(dose->sop_class_uid, newest->sop_class_uid, 65);
+		memcpy(dose->sop_instance_uid, newest->sop_instance_uid, 65);
+		series->role = EVIDENCE_RESULT;
+		series->after_injection = newest->after_injection;
+		memcpy(series->study_instance_uid, newest->study_instance_uid, 65);
+		memcpy(series->series_instance_uid, newest->series_instance_uid, 65);
+		strcpy(series->modality, "RTDOSE");
+		series->n_instances = 1;
+		series->instances = dose;
+		e->evidence.n_series++;
+	}
+	free(rows);
+	return STATUS_OK;
+}
+
+static void list_thresholds(struct report_parts *parts, const struct config *config)
+{
+	int most = (int)(sizeof parts->thresholds / sizeof parts->thresholds[0]);
+	for (int i = 0; i < config->n_thresholds && i < most; i++)
+		parts->thresholds[parts->n_thresholds++] = config->thresholds[i].label;
+}
+
+static enum status_code build_with(struct dataset **ds, char uid[65], struct report_parts *parts,
+				   const struct job_evidence *e, const struct job_case *c,
+				   struct status *st)
+{
+	const struct job_predecessor *predecessor = &c->job->predecessor;
+
+	memcpy(parts->predecessor.sop_class_uid, predecessor->sop_class_uid, 65);
+	memcpy(parts->predecessor.sop_instance_uid, predecessor->sop_instance_uid, 65);
+	struct report_input input = {
+	    .evidence = &e->evidence,
+	    .result = &c->result,
+	    .params = &c->params,
+	    .vois = parts->vois,
+	    .n_vois = c->input.n_vois,
+	    .injections = parts->injections,
+	    .n_injections = c->input.n_injections,
+	    .planned_injections = c->slots.planned_injections,
+	    .record_id = c->record.id,
+	    .record_revision = c->record.revision,
+	    .record_entered_by = c->record.entered_by,
+	    .product = c->record.product,
+	    .field_strength_t = c->slots.field_strength_t,
+	    .relaxivity_configured = c->slots.relaxivity->per_s_per_mg_per_ml,
+	    .relaxivity_temperature_k = c->slots.relaxivity->temperature_k,
+	    .relaxivity_provenance = c->slots.relaxivity->provenance,
+	    .warnings = c->warnings,
+	    .n_warnings = c->n_warnings,
+	    .rt_doses = parts->rt_doses,
+	    .predecessor = predecessor->sop_instance_uid[0] != '\0' ? &parts->predecessor : NULL,
+	    .predecessor_study_uid = predecessor->study_instance_uid,
+	    .predecessor_series_uid = predecessor->series_instance_uid,
+	    .configuration_fingerprint = c->config->fingerprint,
+	    .threshold_labels = parts->thresholds,
+	    .n_thresholds = parts->n_thresholds,
+	};
+	return measurement_report_build(ds, uid, &input, st);
+}
+
+enum status_code job_build_report(struct dataset **ds, char uid[65], struct job_evidence *e,
+				  const struct job_case *c, struct status *st)
+{
+	struct report_parts *parts = calloc(1, sizeof *parts);
+
+	if (!parts)
+		return status_fail(st, STATUS_RETRY, "no memory for a report");
+	fill_injections(parts, c);
+	list_thresholds(parts, c->config);
+	if (fill_vois(parts, c, st) == STATUS_OK && find_doses(parts, e, c, st) == STATUS_OK)
+		(void)!build_with(ds, uid, parts, e, c, st);
+	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++)
+		outline_set_free(&parts->outlines[i]);
+	free(parts);
+	return st->code;
+}
