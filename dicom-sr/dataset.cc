@@ -4,6 +4,7 @@
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -169,9 +170,26 @@ DcmItem *path_item(const struct dataset *ds, const struct dataset_path &path)
 	return item;
 }
 
+static DcmElement *top_element(struct dataset *ds, uint32_t tag)
+{
+	auto &index = ds->index;
+	if (index.empty()) {
+		DcmDataset *top = ds->file.getDataset();
+		for (DcmObject *entry = nullptr; (entry = top->nextInContainer(entry)) != nullptr;)
+			index.emplace_back(static_cast<uint32_t>(entry->getGTag()) << 16 | entry->getETag(),
+			                   static_cast<DcmElement *>(entry));
+		std::sort(index.begin(), index.end());
+	}
+	auto found = std::lower_bound(index.begin(), index.end(), tag,
+	                              [](const auto &entry, uint32_t wanted) { return entry.first < wanted; });
+	return found != index.end() && found->first == tag ? found->second : nullptr;
+}
+
 DcmElement *path_element(const struct dataset *ds, const struct dataset_path &path)
 {
 	DcmElement *element = nullptr;
+	if (path.count == 1)
+		return top_element(const_cast<struct dataset *>(ds), path.step[0]);
 	DcmItem *item = path_item(ds, path);
 	if (!item || item->findAndGetElement(tag_key(path.step[path.count - 1]), element).bad())
 		return nullptr;
@@ -284,13 +302,15 @@ extern "C" enum status_code dataset_get_string(const struct dataset *ds, struct 
 {
 	out[0] = '\0';
 	return guard(st, [&] {
-		DcmItem *item = path_item(ds, path);
 		DcmElement *element = path_element(ds, path);
 		if (!element)
 			return STATUS_OK;
-		std::string set = character_set_of(item);
-		if (set.empty())
-			set = character_set_of(const_cast<struct dataset *>(ds)->file.getDataset());
+		std::string set;
+		if (element_needs_character_set(element)) {
+			set = character_set_of(path_item(ds, path));
+			if (set.empty())
+				set = character_set_of(path_item(ds, AT(path.step[0])));
+		}
 		std::string text = element_utf8(element, set);
 		size_t length = text.size() < size ? text.size() : size - 1;
 		while (length < text.size() && length > 0 && (text[length] & 0xC0) == 0x80)

@@ -20,12 +20,23 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "dataset.h"
 
 struct dataset {
 	DcmFileFormat file;
+	/* Top-level elements by rising tag, made at the first look-up: DCMTK walks a list for each. Empty: not made. */
+	std::vector<std::pair<uint32_t, DcmElement *>> index;
 };
+
+/* The way to the data set for everything that may add, replace or remove elements. */
+inline DcmDataset *dataset_edit(struct dataset *ds)
+{
+	ds->index.clear();
+	return ds->file.getDataset();
+}
 
 template <typename Body> enum status_code guard(struct status *st, Body body) noexcept
 {
@@ -56,6 +67,9 @@ DcmElement *path_element(const struct dataset *ds, const struct dataset_path &pa
 
 /* Raw characters of a text element, borrowed from it; false for binary ones. */
 bool element_raw_text(DcmElement *element, const char *&text, size_t &length);
+
+/* True when the text can only be read with the character set. */
+bool element_needs_character_set(DcmElement *element);
 
 /* Text of one element as UTF-8 in the character set of the data set; "" where the element holds no text. */
 std::string element_utf8(DcmElement *element, const std::string &character_set);

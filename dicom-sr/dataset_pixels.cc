@@ -6,10 +6,10 @@
 
 enum status_code pixels_decode(struct dataset *ds, struct status *st)
 {
-	DcmDataset *top = ds->file.getDataset();
-	DcmXfer syntax(top->getCurrentXfer());
+	DcmXfer syntax(ds->file.getDataset()->getCurrentXfer());
 	if (!syntax.isEncapsulated())
 		return STATUS_OK;
+	DcmDataset *top = dataset_edit(ds);
 	if (top->chooseRepresentation(EXS_LittleEndianExplicit, nullptr).bad() ||
 	    !top->canWriteXfer(EXS_LittleEndianExplicit))
 		return status_fail(st, STATUS_REFUSE, "pixels in %s cannot be decoded: send them uncompressed",
@@ -111,7 +111,7 @@ extern "C" enum status_code dataset_set_pixels_u16(struct dataset *ds, const uin
 	return guard(st, [&] {
 		if (count > UINT32_MAX / 2 - 1)
 			return status_fail(st, STATUS_REFUSE, "%zu pixels do not fit into one element", count);
-		OFCondition done = ds->file.getDataset()->putAndInsertUint16Array(
+		OFCondition done = dataset_edit(ds)->putAndInsertUint16Array(
 		        DCM_PixelData, values, static_cast<unsigned long>(count));
 		if (done.bad())
 			return status_fail(st, STATUS_BUG, "pixel data cannot be set: %s", done.text());

@@ -81,6 +81,13 @@ std::string character_set_of(DcmItem *item)
 	return text;
 }
 
+bool element_needs_character_set(DcmElement *element)
+{
+	const char *text = nullptr;
+	size_t length = 0;
+	return element_raw_text(element, text, length) && !is_plain_ascii(text, length);
+}
+
 /* The Japanese sets with code extensions (ISO_IR 87, 159) are those of ISO-2022-JP-2, which the C library
  * knows as a whole, whereas DCMTK asks it for the single sets, which it does not know. */
 static bool japanese_to_utf8(std::string &out, const std::string &character_set, const char *text, size_t length)

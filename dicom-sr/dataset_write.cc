@@ -24,7 +24,7 @@ static uint32_t last_tag(const struct dataset_path &path)
 /* The item that shall hold the last tag; sequences and items on the way are made. */
 static DcmItem *make_item(struct dataset *ds, const struct dataset_path &path)
 {
-	DcmItem *item = ds->file.getDataset();
+	DcmItem *item = dataset_edit(ds);
 	for (int i = 0; i + 2 < path.count && item; i += 2) {
 		DcmItem *next = nullptr;
 		if (item->findOrCreateSequenceItem(DcmTag(tag_key(path.step[i])), next,
@@ -75,7 +75,7 @@ extern "C" enum status_code dataset_set_string(struct dataset *ds, struct datase
 {
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
 		if (!is_ascii(utf8))
-			recode_all(ds->file.getDataset());
+			recode_all(dataset_edit(ds));
 		return utf8[0] ? item->putAndInsertString(tag, utf8) : item->insertEmptyElement(tag);
 	});
 }
@@ -237,8 +237,8 @@ extern "C" enum status_code dataset_copy(struct dataset *to, const struct datase
 			return STATUS_OK;
 		DcmElement *copy = static_cast<DcmElement *>(element->clone());
 		element_recode(copy, character_set_of(path_item(from, AT(tag))));
-		recode_all(to->file.getDataset());
-		OFCondition done = to->file.getDataset()->insert(copy, OFTrue);
+		recode_all(dataset_edit(to));
+		OFCondition done = dataset_edit(to)->insert(copy, OFTrue);
 		if (done.bad()) {
 			delete copy;
 			return status_fail(st, STATUS_BUG, "%s cannot be copied: %s", tag_text(tag).c_str(),
@@ -330,7 +330,7 @@ extern "C" enum status_code dataset_write_file_memory(struct dataset *ds, uint8_
 		enum status_code code = pixels_decode(ds, st);
 		if (code != STATUS_OK)
 			return code;
-		DcmDataset *top = ds->file.getDataset();
+		DcmDataset *top = dataset_edit(ds);
 		std::vector<uint8_t> out = meta_header(top);
 		code = write_encoded(out, top, EXS_LittleEndianExplicit, st);
 		return code == STATUS_OK ? hand_over(out, bytes, size) : code;
@@ -358,7 +358,7 @@ extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*k
 {
 	*bytes = nullptr;
 	return guard(st, [&] {
-		DcmDataset *top = ds->file.getDataset();
+		DcmDataset *top = dataset_edit(ds);
 		std::string set = character_set_of(top);
 		struct status undecodable = STATUS_INIT;
 		E_TransferSyntax syntax = EXS_LittleEndianImplicit;

@@ -181,7 +181,7 @@ extern "C" enum status_code sr_tree_write(struct sr_tree *tree, struct dataset *
 	if (tree->fault.code != STATUS_OK)
 		return status_fail(st, tree->fault.code, "%s", tree->fault.text);
 	return guard(st, [&] {
-		OFCondition done = tree->tree.write(*ds->file.getDataset());
+		OFCondition done = tree->tree.write(*dataset_edit(ds));
 		if (done.bad())
 			return status_fail(st, STATUS_BUG, "report: content cannot be written: %s",
 			                   done.text());
