@@ -9,11 +9,9 @@
 
 enum {
 	RANGE_VOXELS = 64 * R2STAR_LANES, /* one piece of work for a thread */
-	FIRST_STEPS = 4,                  /* most voxels need no more */
+	FIRST_STEPS = 3,                  /* most voxels need no more */
 	LATER_STEPS = 60
 };
-
-static const double FARTHEST_RATE = 1e5; /* 1/s; beyond any MR signal: the fit ran away */
 
 struct fitting {
 	const struct echo_series *series;
@@ -23,65 +21,34 @@ struct fitting {
 	size_t voxels;
 	float usable_above; /* signal an echo must exceed */
 	float floor;        /* 2 sigma^2 */
-	float per_s;        /* rate of a block -> 1/s */
 };
 
-/* Loads one block of neighbouring voxels; returns how many of them can be fitted. */
-static int load_block(struct r2star_block *block, const struct fitting *job, size_t first, int lanes)
+/* Writes one lane of a finished block. */
+static void store_lane(const struct r2star_map *map, const struct r2star_block *block, int lane,
+                       size_t voxel)
 {
-	float alive[R2STAR_LANES], scale[R2STAR_LANES];
-	uint8_t *state = job->map->state + first;
-	int fitted = 0;
-
-	for (int l = 0; l < R2STAR_LANES; l++) {
-		float signal = l < lanes ? job->series->samples[first + (size_t)l] : 0;
-
-		alive[l] = 1;
-		scale[l] = signal > 0 ? 1 / signal : 0;
-		block->usable[l] = 0;
-		block->floor[l] = job->floor * scale[l] * scale[l];
-		block->voxel[l] = (int32_t)l;
-	}
-	for (int e = 0; e < block->echoes; e++) {
-		const float *samples = job->series->samples + (size_t)e * job->voxels + first;
-
-		for (int l = 0; l < lanes; l++) {
-			float signal = samples[l];
-			float above = signal > job->usable_above ? 1 : 0;
-
-			alive[l] *= above;
-			block->usable[l] += alive[l];
-			block->signal[e][l] = alive[l] > 0 ? signal * scale[l] : 0;
-		}
-	}
-	for (int l = 0; l < lanes; l++) {
-		bool enough = block->usable[l] >= 3;
-
-		state[l] = enough                  ? R2STAR_FITTED
-		           : block->usable[l] >= 1 ? R2STAR_FEW_ECHOES
-		                                   : R2STAR_NO_ECHO;
-		block->usable[l] = enough ? block->usable[l] : 0;
-		fitted += enough;
-	}
-	return fitted;
+	map->r2star_per_s.samples[voxel] = block->r2star_per_s[lane];
+	map->stderr_per_s.samples[voxel] = block->stderr_per_s[lane];
+	map->s0.samples[voxel] = block->s0[lane];
+	map->state[voxel] = isnan(block->r2star_per_s[lane]) ? R2STAR_FEW_ECHOES : R2STAR_FITTED;
 }
 
-/* Writes one lane of a finished block. */
-static void store_lane(const struct fitting *job, const struct r2star_block *block, int l, size_t voxel)
+static void store_block(const struct r2star_map *map, const struct r2star_block *block,
+                        const float *counted, size_t first, int lanes)
 {
-	struct r2star_map *map = job->map;
-	float value = block->rate[l] * job->per_s;
-	float first = job->series->samples[voxel];
-	bool fitted = block->usable[l] > 0;
+	const size_t bytes = (size_t)lanes * sizeof(float);
 
-	if (fitted && !(fabsf(value) <= (float)FARTHEST_RATE)) {
-		map->state[voxel] = R2STAR_FEW_ECHOES;
-		fitted = false;
+	memcpy(map->r2star_per_s.samples + first, block->r2star_per_s, bytes);
+	memcpy(map->stderr_per_s.samples + first, block->stderr_per_s, bytes);
+	memcpy(map->s0.samples + first, block->s0, bytes);
+	memcpy(map->first_echo.samples + first, block->first_echo, bytes);
+	for (int l = 0; l < lanes; l++) {
+		bool fitted = block->r2star_per_s[l] == block->r2star_per_s[l];
+
+		map->state[first + (size_t)l] = fitted           ? R2STAR_FITTED
+		                                : counted[l] > 0 ? R2STAR_FEW_ECHOES
+		                                                 : R2STAR_NO_ECHO;
 	}
-	map->r2star_per_s.samples[voxel] = fitted ? value : NAN;
-	map->stderr_per_s.samples[voxel] = fitted ? block->rate_error[l] * job->per_s : NAN;
-	map->s0.samples[voxel] = fitted ? block->at_zero[l] * first : NAN;
-	map->first_echo.samples[voxel] = first;
 }
 
 static void finish_stragglers(const struct fitting *job, struct r2star_block *late, int lanes,
@@ -93,7 +60,7 @@ static void finish_stragglers(const struct fitting *job, struct r2star_block *la
 	job->code->improve(late, LATER_STEPS);
 	job->code->finish(late);
 	for (int l = 0; l < lanes; l++)
-		store_lane(job, late, l, first + (size_t)late->voxel[l]);
+		store_lane(job->map, late, l, first + (size_t)late->voxel[l]);
 	for (int l = 0; l < R2STAR_LANES; l++)
 		late->usable[l] = 0;
 }
@@ -102,6 +69,7 @@ static void move_lane(struct r2star_block *to, int to_lane, const struct r2star_
 {
 	for (int e = 0; e < from->echoes; e++)
 		to->signal[e][to_lane] = from->signal[e][lane];
+	to->first_echo[to_lane] = from->first_echo[lane];
 	to->usable[to_lane] = from->usable[lane];
 	to->floor[to_lane] = from->floor[lane];
 	to->amplitude[to_lane] = from->amplitude[lane];
@@ -115,21 +83,22 @@ static void fit_range(void *user, size_t first, size_t last)
 {
 	const struct fitting *job = user;
 	struct r2star_block block, late;
+	R2STAR_PER_LANE(float, counted);
 	int waiting = 0;
 
 	memcpy(&block, job->empty, sizeof block);
 	memcpy(&late, job->empty, sizeof late);
 	for (size_t at = first; at < last; at += R2STAR_LANES) {
 		int lanes = last - at < R2STAR_LANES ? (int)(last - at) : R2STAR_LANES;
-		bool any = load_block(&block, job, at, lanes) > 0;
+		bool any = job->code->load(&block, job->series->samples + at, job->voxels, lanes,
+		                           job->usable_above, job->floor, counted) > 0;
 
 		if (any) {
 			job->code->start(&block);
 			job->code->improve(&block, FIRST_STEPS);
-			job->code->finish(&block);
 		}
-		for (int l = 0; l < lanes; l++)
-			store_lane(job, &block, l, at + (size_t)l);
+		job->code->finish(&block);
+		store_block(job->map, &block, counted, at, lanes);
 		for (int l = 0; any && l < lanes; l++) {
 			if (block.converged[l])
 				continue;
@@ -200,7 +169,7 @@ enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *se
 	if (code != STATUS_OK)
 		return code;
 	job.voxels = grid_voxels(&series->grid);
-	empty = malloc(sizeof *empty);
+	empty = aligned_alloc(_Alignof(struct r2star_block), sizeof *empty);
 	result.state = malloc(job.voxels);
 	if (empty == NULL || result.state == NULL || !volume_for(&result.r2star_per_s, &series->grid) ||
 	    !volume_for(&result.stderr_per_s, &series->grid) || !volume_for(&result.s0, &series->grid) ||
@@ -213,7 +182,6 @@ enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *se
 	job.empty = empty;
 	job.usable_above = (float)(params->usable_sigma * result.sigma);
 	job.floor = (float)(2 * result.sigma * result.sigma);
-	job.per_s = (float)(1000 / (series->te_ms[series->echoes - 1] - series->te_ms[0]));
 	parallel_for(job.voxels, RANGE_VOXELS, params->threads, fit_range, &job);
 	count_states(&result);
 	*map = result;

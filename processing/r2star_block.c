@@ -15,6 +15,8 @@ static const float CONVERGED_STEP = 1e-5F;
 /* Rounding of a sum of squares; a step that costs no more than this is still an improvement. */
 static const float COST_ROUNDING = 1e-5F;
 static const float COST_NOTHING = 1e-12F;
+/* Beyond any signal of MR: the fit ran away. */
+static const float FARTHEST_PER_S = 1e5F;
 static const float FIRST_DAMPING = 1e-2F, LEAST_DAMPING = 1e-5F;
 
 ALWAYS_INLINE int32_t bits_of(float x)
@@ -56,25 +58,39 @@ ALWAYS_INLINE float exponential(float x)
 	return float_of(bits_of(series) + (int32_t)((uint32_t)bits_of(shifted) << 23));
 }
 
-/* log(x), x > 0: mantissa between sqrt(1/2) and sqrt(2), then the series of artanh. */
-ALWAYS_INLINE float logarithm(float x)
+/* log(x), x > 0, to 3e-4: mantissa between sqrt(1/2) and sqrt(2), then a polynomial fitted to log
+ * there. Good enough for a start. */
+ALWAYS_INLINE float rough_logarithm(float x)
 {
 	int32_t bits = bits_of(x);
 	int32_t power = (bits - 0x3f3504f3) >> 23;
-	float mantissa = float_of((int32_t)((uint32_t)bits - ((uint32_t)power << 23)));
-	float z = (mantissa - 1) / (mantissa + 1), z2 = z * z;
-	float series = 2.0F / 5 + z2 * (2.0F / 7);
+	float over_1 = float_of((int32_t)((uint32_t)bits - ((uint32_t)power << 23))) - 1;
+	float series = 0.3556403F - 0.22580436F * over_1;
 
-	series = 2.0F / 3 + z2 * series;
-	series = 2.0F + z2 * series;
-	return (float)power * 0.69314718F + z * series;
+	series = -0.50229933F + over_1 * series;
+	series = 0.9994893F + over_1 * series;
+	return (float)power * 0.69314718F + over_1 * series;
+}
+
+/* 1 / sqrt(x), x > 0: halving the exponent gives 3 %, each of Newton's steps squares the error. It
+ * keeps the square root and the division, the slowest instructions there are, out of the loop. */
+ALWAYS_INLINE float inverse_root(float x)
+{
+	float half = 0.5F * x;
+	float y = float_of(0x5f3759df - (bits_of(x) >> 1));
+
+	y = y * (1.5F - half * y * y);
+	y = y * (1.5F - half * y * y);
+	y = y * (1.5F - half * y * y);
+	return y;
 }
 
 /* Normal equations at (amplitude, rate). */
 ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restrict amplitude,
                             const float *restrict rate, struct r2star_normal *restrict at)
 {
-	float decay[R2STAR_LANES], factor[R2STAR_LANES];
+	R2STAR_PER_LANE(float, decay);
+	R2STAR_PER_LANE(float, factor);
 
 	memset(at, 0, sizeof *at);
 	FOR_LANES {
@@ -95,9 +111,10 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 		FOR_LANES {
 			float tissue = amplitude[l] * decay[l];
 			float square = tissue * tissue + block->floor[l];
-			float model = sqrtf(square < 1e-30F ? 1e-30F : square);
-			float by_amplitude = tissue * decay[l] / model;
-			float residual = signal[l] - model;
+			float safe = square < 1e-30F ? 1e-30F : square;
+			float inverse = inverse_root(safe);
+			float by_amplitude = tissue * decay[l] * inverse;
+			float residual = signal[l] - safe * inverse;
 			float by_rate;
 
 			by_amplitude = number < block->usable[l] ? by_amplitude : 0;
@@ -113,6 +130,40 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 	}
 }
 
+ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t apart, int lanes,
+                       float limit, float floor, float counted[R2STAR_LANES])
+{
+	R2STAR_PER_LANE(float, alive);
+	R2STAR_PER_LANE(float, scale);
+	int fitted = 0;
+
+	memset(block->first_echo, 0, sizeof block->first_echo);
+	memcpy(block->first_echo, samples, (size_t)lanes * sizeof *samples);
+	FOR_LANES {
+		float first = block->first_echo[l];
+
+		alive[l] = 1;
+		counted[l] = 0;
+		scale[l] = first > 0 ? 1 / first : 0;
+		block->floor[l] = floor * scale[l] * scale[l];
+	}
+	for (int e = 0; e < block->echoes; e++) {
+		const float *restrict echo = samples + (size_t)e * apart;
+		float *restrict signal = block->signal[e];
+
+		for (int l = 0; l < lanes; l++) {
+			alive[l] = echo[l] > limit ? alive[l] : 0;
+			counted[l] += alive[l];
+			signal[l] = alive[l] > 0 ? echo[l] * scale[l] : 0;
+		}
+	}
+	FOR_LANES {
+		block->usable[l] = counted[l] >= 3 ? counted[l] : 0;
+		fitted += counted[l] >= 3 ? 1 : 0;
+	}
+	return fitted;
+}
+
 /* Takes amplitude, rate and damping as they are. */
 ALWAYS_INLINE void restart(struct r2star_block *block)
 {
@@ -121,26 +172,27 @@ ALWAYS_INLINE void restart(struct r2star_block *block)
 	evaluate(block, block->amplitude, block->rate, &block->at);
 }
 
-/* Straight line through log(tissue signal), each echo weighted by the inverse variance that the noise
- * of the signal gives its logarithm. */
+/* Straight line through log(tissue signal), each echo weighted with the tissue signal squared: about the
+ * inverse variance that the noise gives the logarithm. */
 ALWAYS_INLINE void start(struct r2star_block *block)
 {
-	float w[R2STAR_LANES] = {0}, wt[R2STAR_LANES] = {0}, wtt[R2STAR_LANES] = {0};
-	float wy[R2STAR_LANES] = {0}, wty[R2STAR_LANES] = {0};
+	R2STAR_PER_LANE(float, w) = {0};
+	R2STAR_PER_LANE(float, wt) = {0};
+	R2STAR_PER_LANE(float, wtt) = {0};
+	R2STAR_PER_LANE(float, wy) = {0};
+	R2STAR_PER_LANE(float, wty) = {0};
 
 	for (int e = 0; e < block->echoes; e++) {
 		const float *restrict signal = block->signal[e];
 		const float time = block->time[e], number = (float)e;
 
 		FOR_LANES {
-			float square = signal[l] * signal[l];
-			float tissue = square - block->floor[l];
+			float tissue = signal[l] * signal[l] - block->floor[l];
 			float y, weight;
 
 			tissue = tissue < 1e-30F ? 1e-30F : tissue;
-			y = 0.5F * logarithm(tissue);
-			weight = tissue * tissue / (square < 1e-30F ? 1e-30F : square);
-			weight = number < block->usable[l] ? weight : 0;
+			y = 0.5F * rough_logarithm(tissue);
+			weight = number < block->usable[l] ? tissue : 0;
 			w[l] += weight;
 			wt[l] += weight * time;
 			wtt[l] += weight * time * time;
@@ -163,7 +215,9 @@ ALWAYS_INLINE void start(struct r2star_block *block)
 
 ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 {
-	float amplitude[R2STAR_LANES], rate[R2STAR_LANES], step[R2STAR_LANES];
+	R2STAR_PER_LANE(float, amplitude);
+	R2STAR_PER_LANE(float, rate);
+	R2STAR_PER_LANE(float, step);
 	struct r2star_normal *at = &block->at, trial;
 
 	for (int s = 0; s < steps; s++) {
@@ -220,9 +274,15 @@ ALWAYS_INLINE void finish(struct r2star_block *block)
 	FOR_LANES {
 		float determinant = at->aa[l] * at->rr[l] - at->ar[l] * at->ar[l];
 		float variance = 0.5F * block->floor[l] * at->aa[l] / determinant;
+		float r2star_per_s = block->rate[l] * block->per_s;
+		float stderr_per_s = sqrtf(variance) * block->per_s;
+		float s0 = block->first_echo[l] * block->amplitude[l] *
+		           exponential(block->rate[l] * block->lead);
+		bool sound = block->usable[l] > 0 && fabsf(r2star_per_s) <= FARTHEST_PER_S;
 
-		block->rate_error[l] = sqrtf(variance);
-		block->at_zero[l] = block->amplitude[l] * exponential(block->rate[l] * block->lead);
+		block->r2star_per_s[l] = sound ? r2star_per_s : NAN;
+		block->stderr_per_s[l] = sound ? stderr_per_s : NAN;
+		block->s0[l] = sound ? s0 : NAN;
 	}
 }
 
@@ -233,6 +293,7 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 	memset(block, 0, sizeof *block);
 	block->echoes = series->echoes;
 	block->lead = (float)(first / span);
+	block->per_s = (float)(1000 / span);
 	block->even = true;
 	for (int e = 0; e < series->echoes; e++) {
 		double time = (series->te_ms[e] - first) / span;
@@ -243,82 +304,50 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 	}
 }
 
-static void start_plain(struct r2star_block *block)
-{
-	start(block);
-}
+/* The same source once for each instruction set. */
+#define CODE_FOR(set, target)                                                                      \
+	target static int load_##set(struct r2star_block *block, const float *samples,             \
+	                             size_t apart, int lanes, float limit, float floor,            \
+	                             float counted[R2STAR_LANES])                                  \
+	{                                                                                          \
+		return load(block, samples, apart, lanes, limit, floor, counted);                  \
+	}                                                                                          \
+	target static void start_##set(struct r2star_block *block)                                 \
+	{                                                                                          \
+		start(block);                                                                      \
+	}                                                                                          \
+	target static void restart_##set(struct r2star_block *block)                               \
+	{                                                                                          \
+		restart(block);                                                                    \
+	}                                                                                          \
+	target static void improve_##set(struct r2star_block *block, int steps)                    \
+	{                                                                                          \
+		improve(block, steps);                                                             \
+	}                                                                                          \
+	target static void finish_##set(struct r2star_block *block)                                \
+	{                                                                                          \
+		finish(block);                                                                     \
+	}
+#define CODE_ROW(set) {#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set}
 
-static void restart_plain(struct r2star_block *block)
-{
-	restart(block);
-}
-
-static void improve_plain(struct r2star_block *block, int steps)
-{
-	improve(block, steps);
-}
-
-static void finish_plain(struct r2star_block *block)
-{
-	finish(block);
-}
-
+CODE_FOR(plain, )
 #ifdef __x86_64__
-#define AVX2 __attribute__((target("avx2")))
 #ifdef __clang__
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl"
 #else
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
 #endif
-
-AVX2 static void start_avx2(struct r2star_block *block)
-{
-	start(block);
-}
-
-AVX2 static void restart_avx2(struct r2star_block *block)
-{
-	restart(block);
-}
-
-AVX2 static void improve_avx2(struct r2star_block *block, int steps)
-{
-	improve(block, steps);
-}
-
-AVX2 static void finish_avx2(struct r2star_block *block)
-{
-	finish(block);
-}
-
-AVX512 static void start_avx512(struct r2star_block *block)
-{
-	start(block);
-}
-
-AVX512 static void restart_avx512(struct r2star_block *block)
-{
-	restart(block);
-}
-
-AVX512 static void improve_avx512(struct r2star_block *block, int steps)
-{
-	improve(block, steps);
-}
-
-AVX512 static void finish_avx512(struct r2star_block *block)
-{
-	finish(block);
-}
+CODE_FOR(avx2, __attribute__((target("avx2"))))
+CODE_FOR(avx512, __attribute__((target(AVX512))))
 #endif
 
 const struct r2star_code *r2star_code_at(int at)
 {
 	static const struct r2star_code codes[] = {
-	        {"plain", start_plain, restart_plain, improve_plain, finish_plain},
+	        CODE_ROW(plain),
 #ifdef __x86_64__
-	        {"avx2", start_avx2, restart_avx2, improve_avx2, finish_avx2},
-	        {"avx512", start_avx512, restart_avx512, improve_avx512, finish_avx512},
+	        CODE_ROW(avx2),
+	        CODE_ROW(avx512),
 #endif
 	};
 	int known = 1;

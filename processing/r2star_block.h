@@ -8,7 +8,10 @@
  * and looks for the amplitude (at the first echo) and rate with the least sum of (signal_i - m_i)^2
  * over its first `usable` echoes: Levenberg-Marquardt steps, started from a log-linear fit weighted
  * with the squared signal. Lanes do not see each other, and one that has converged is not touched
- * again, so a voxel's bits do not depend on the voxels it shares a block with. */
+ * again, so a voxel's bits do not depend on the voxels it shares a block with.
+ *
+ *     load -> start -> improve -> finish        and for lanes copied from another block
+ *             restart -> improve -> finish */
 #ifndef R2STAR_BLOCK_H
 #define R2STAR_BLOCK_H
 
@@ -19,40 +22,61 @@
 
 enum { R2STAR_LANES = 128, R2STAR_MOST_ECHOES = 64 };
 
+/* One value per lane, on the cache lines that the widest vectors fill. */
+#define R2STAR_PER_LANE(type, name) _Alignas(64) type name[R2STAR_LANES]
+
 /* Least squares at one point of the amplitude-rate plane: squares and products of the derivatives,
  * derivatives times residuals, residuals squared. */
 struct r2star_normal {
-	float aa[R2STAR_LANES], ar[R2STAR_LANES], rr[R2STAR_LANES];
-	float a_residual[R2STAR_LANES], r_residual[R2STAR_LANES];
-	float cost[R2STAR_LANES];
+	R2STAR_PER_LANE(float, aa);
+	R2STAR_PER_LANE(float, ar);
+	R2STAR_PER_LANE(float, rr);
+	R2STAR_PER_LANE(float, a_residual);
+	R2STAR_PER_LANE(float, r_residual);
+	R2STAR_PER_LANE(float, cost);
 };
 
 struct r2star_block {
 	int echoes;
-	float lead; /* te1 in units of time: how far before the first echo te = 0 is */
+	bool even;   /* times are evenly spaced */
+	float lead;  /* te1 in units of time: how far before the first echo te = 0 is */
+	float per_s; /* rate 1 in 1/s */
 	float time[R2STAR_MOST_ECHOES]; /* 0 at the first echo, 1 at the last */
-	bool even;                      /* times are evenly spaced */
-	float signal[R2STAR_MOST_ECHOES][R2STAR_LANES];
-	float usable[R2STAR_LANES]; /* number of echoes that count; 0: an empty lane */
-	float floor[R2STAR_LANES];
-	float amplitude[R2STAR_LANES], rate[R2STAR_LANES];
-	float damping[R2STAR_LANES];
-	int32_t converged[R2STAR_LANES]; /* 0 or 1 */
-	struct r2star_normal at;         /* at amplitude and rate */
-	float rate_error[R2STAR_LANES];  /* standard error of the rate */
-	float at_zero[R2STAR_LANES];     /* signal at te = 0 */
-	int32_t voxel[R2STAR_LANES];     /* for the caller; the fit does not look at it */
+	_Alignas(64) float signal[R2STAR_MOST_ECHOES][R2STAR_LANES];
+	R2STAR_PER_LANE(float, first_echo); /* series units */
+	R2STAR_PER_LANE(float, usable);     /* number of echoes that count; 0: the lane is not fitted */
+	R2STAR_PER_LANE(float, floor);
+	R2STAR_PER_LANE(float, amplitude);
+	R2STAR_PER_LANE(float, rate);
+	R2STAR_PER_LANE(float, damping);
+	R2STAR_PER_LANE(int32_t, converged); /* 0 or 1 */
+	struct r2star_normal at;             /* at amplitude and rate */
+	R2STAR_PER_LANE(float, r2star_per_s); /* results */
+	R2STAR_PER_LANE(float, stderr_per_s);
+	R2STAR_PER_LANE(float, s0);
+	int32_t voxel[R2STAR_LANES]; /* for the caller; the fit does not look at it */
 };
 
-/* start: amplitude and rate from the log-linear fit, then the normal equations there.
- * restart: the normal equations at the amplitude and rate that are there.
- * improve: at most `steps` steps; returns when every lane has converged.
- * finish: rate_error and at_zero from amplitude, rate and the normal equations. */
 struct r2star_code {
 	const char *name; /* instruction set */
+
+	/* Takes `lanes` neighbouring voxels; samples is the first one's first echo, its next echo is
+	 * `apart` values on. An echo counts while it and all before it are above the limit; with fewer
+	 * than three the lane is not fitted, and *counted keeps their number. The rest of the lanes are
+	 * empty. Returns the number of lanes to fit. */
+	int (*load)(struct r2star_block *block, const float *samples, size_t apart, int lanes,
+	            float limit, float floor, float counted[R2STAR_LANES]);
+
+	/* Amplitude and rate from the log-linear fit, then as restart. */
 	void (*start)(struct r2star_block *block);
+
+	/* The normal equations at the amplitude and rate that are there. */
 	void (*restart)(struct r2star_block *block);
+
+	/* At most `steps` steps; returns when every lane has converged. */
 	void (*improve)(struct r2star_block *block, int steps);
+
+	/* The results in 1/s and series units; NaN in lanes that are not fitted. */
 	void (*finish)(struct r2star_block *block);
 };
 

@@ -79,10 +79,12 @@ static double brightest_percent(struct sample *sample)
 /* Smallest difference between two stored values. */
 static double smallest_step(struct sample *sample)
 {
-	size_t apart = sample->voxels / STEP_VOXELS + 1, n = 0;
+	size_t n = 0;
 	double step = INFINITY;
 
-	for (size_t v = 0; v < sample->voxels; v += apart) {
+	for (size_t i = 0; i < sample->voxels && i < STEP_VOXELS; i++) {
+		size_t v = i * 7919 % sample->voxels; /* a prime: no pattern of rows repeats with it */
+
 		for (int e = 0; e < sample->echoes; e++)
 			sample->scratch[n++] = sample->signals[v * (size_t)sample->echoes + (size_t)e];
 	}
@@ -119,7 +121,6 @@ struct residuals {
 	const struct r2star_code *code;
 	float *variance; /* the sample's scratch: no more values than voxels */
 	size_t count;
-	float first_echo[R2STAR_LANES];
 	int lanes;
 };
 
@@ -133,7 +134,7 @@ static void flush_lanes(struct residuals *found)
 	found->code->improve(block, 30);
 	for (int l = 0; l < found->lanes; l++) {
 		int freedom = (int)block->usable[l] - 2;
-		double scale = (double)found->first_echo[l];
+		double scale = (double)block->first_echo[l];
 		double variance = (double)block->at.cost[l] * scale * scale / freedom /
 		                  median_of_chi_square(freedom);
 
@@ -155,7 +156,7 @@ static void add_lane(struct residuals *found, const float *signals, int usable, 
 		block->signal[e][l] = (float)((double)signals[e] / first);
 	block->usable[l] = (float)usable;
 	block->floor[l] = (float)(2 * sigma * sigma / (first * first));
-	found->first_echo[l] = signals[0];
+	block->first_echo[l] = signals[0];
 	if (found->lanes == R2STAR_LANES)
 		flush_lanes(found);
 }
@@ -242,7 +243,7 @@ enum status_code r2star_estimate_noise(double *sigma, double *air_sigma,
                                        const struct r2star_params *params, struct status *st)
 {
 	size_t all = grid_voxels(&series->grid);
-	struct r2star_block *block = malloc(sizeof *block);
+	struct r2star_block *block = aligned_alloc(_Alignof(struct r2star_block), sizeof *block);
 	struct sample sample = {.signals = NULL};
 	enum status_code code = STATUS_RETRY;
 
