@@ -21,7 +21,7 @@ struct level {
 	bool implicit;
 	bool undefined; /* ends with a delimiter; end is then only the bound from outside */
 	bool tentative; /* a value that may be no sequence at all */
-	size_t end;
+	size_t start, end;
 };
 
 /* A sequence and its item are two levels. */
@@ -139,6 +139,7 @@ static enum status_code push(struct walk *walk, const struct element *element, s
 {
 	const struct level *outer = &walk->levels[walk->depth];
 	level.undefined = element->length == UNDEFINED_LENGTH;
+	level.start = element->value;
 	level.end = level.undefined ? outer->end : element->value + element->length;
 	if (walk->depth + 1 >= MAX_LEVELS) {
 		walk->too_deep = true;
@@ -204,13 +205,14 @@ static enum status_code look_at_top_level(struct walk *walk, const struct elemen
 	}
 }
 
-/* The value begins with an item, in either byte order: DCMTK may go in. */
+/* The value begins with an item or a delimiter, in either byte order: DCMTK may go in. */
 static bool looks_like_sequence(const struct walk *walk, const struct element *element)
 {
-	static const uint8_t item[4] = {0xfe, 0xff, 0x00, 0xe0}, swapped[4] = {0xff, 0xfe, 0xe0, 0x00};
 	const uint8_t *value = walk->bytes + element->value;
-	return element->length >= 8 && element->tag >> 16 != 0x7fe0 &&
-	       (memcmp(value, item, 4) == 0 || memcmp(value, swapped, 4) == 0);
+	if (element->length < 8 || element->tag >> 16 == 0x7fe0)
+		return false;
+	return (value[0] == 0xfe && value[1] == 0xff && (value[3] == 0xe0)) ||
+	       (value[0] == 0xff && value[1] == 0xfe && (value[2] == 0xe0));
 }
 
 static enum status_code walk_undefined_length(struct walk *walk, const struct element *element)
@@ -292,7 +294,21 @@ static enum status_code walk_item(struct walk *walk)
 	return STATUS_OK;
 }
 
-/* A fault inside a value that may be no sequence at all: then it is bytes, and the walk goes on behind it. */
+/* However a reader takes these bytes, each level of nesting needs an item tag, in one byte order or the other. */
+static bool has_few_item_tags(const struct walk *walk, const struct level *level)
+{
+	int count = 0;
+	for (size_t at = level->start; at + 4 <= level->end; at++) {
+		const uint8_t *tag = walk->bytes + at;
+		if ((tag[0] == 0xfe && tag[1] == 0xff && tag[2] == 0x00 && tag[3] == 0xe0) ||
+		    (tag[0] == 0xff && tag[1] == 0xfe && tag[2] == 0xe0 && tag[3] == 0x00))
+			count++;
+	}
+	return count <= SCREEN_MAX_HIDDEN_ITEMS;
+}
+
+/* A fault inside a value that may be no sequence at all: then it is bytes, and the walk goes on behind it. A reader that
+ * forgives the fault could still go in, so there must not be much to go into. */
 static bool leave_tentative(struct walk *walk)
 {
 	if (walk->too_deep || walk->elements > SCREEN_MAX_ELEMENTS)
@@ -300,6 +316,8 @@ static bool leave_tentative(struct walk *walk)
 	for (int i = 1; i <= walk->depth; i++) {
 		if (!walk->levels[i].tentative)
 			continue;
+		if (!has_few_item_tags(walk, &walk->levels[i]))
+			return false;
 		walk->at = walk->levels[i].end;
 		walk->depth = i - 1;
 		walk->report->verdict = SCREEN_PASSED;

@@ -9,9 +9,10 @@
  *   - the grammar of SOP Class, SOP Instance, Study and Series Instance UID (absent or empty ones are left to the reader of a file);
  *   - that SOP Class and Instance UID equal those of the C-STORE command.
  *
- * In Implicit VR any value that starts with an item tag is taken for a sequence, because DCMTK does so for tags it knows: nested
+ * In Implicit VR any value that starts with an item or a delimiter is taken for a sequence, because DCMTK does so for tags it knows: nested
  * sequences of defined length kill it just as well. The same for UN values. Where the tag is private or UN, a value that is no
- * well-formed sequence after all is left alone as bytes; elsewhere it is a fault. Values of group 7FE0 are never taken for sequences.
+ * well-formed sequence after all is left alone as bytes, provided that it holds at most SCREEN_MAX_HIDDEN_ITEMS item tags, so that a more
+ * forgiving reader cannot go deep either; elsewhere it is a fault. Values of group 7FE0 are never taken for sequences.
  * Encapsulated pixel data: the fragments are walked.
  *
  * Deflated data sets are refused until a bounded inflate exists, big endian ones because they are not offered. */
@@ -23,8 +24,9 @@
 
 #include "status.h"
 
-#define SCREEN_MAX_NESTING  64
-#define SCREEN_MAX_ELEMENTS 2000000
+#define SCREEN_MAX_NESTING      64
+#define SCREEN_MAX_ELEMENTS     2000000
+#define SCREEN_MAX_HIDDEN_ITEMS 512 /* DCMTK needs more than 5000 levels to exhaust an 8 MiB stack */
 
 enum screen_verdict {
 	SCREEN_PASSED = 0,

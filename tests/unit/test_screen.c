@@ -196,6 +196,25 @@ static void value_that_looks_like_a_sequence(void **state)
 	expect(pixels, IMPLICIT, SCREEN_PASSED, "");
 }
 
+/* A stray delimiter first: a fault for us, but a forgiving reader might go on into the bomb behind it. */
+static void bomb_behind_a_fault(void **state)
+{
+	(void)state;
+	for (int levels = 10; levels <= 20000; levels += 19990) {
+		for (int standard = 0; standard < 2; standard++) {
+			struct bytes in = start(NULL);
+			put_header(&in, standard ? 0x0040a730 : 0x00411010, NULL, (uint32_t)levels * 16 + 24);
+			put_header(&in, 0xfffee000, NULL, 0);
+			put_header(&in, 0xfffee00d, NULL, 0);
+			put_header(&in, 0xfffee000, NULL, (uint32_t)levels * 16);
+			put_nested(&in, levels, 0x0040a730, NULL, true);
+			bool passes = levels == 10 && !standard;
+			expect(in, IMPLICIT, passes ? SCREEN_PASSED : SCREEN_CANNOT_UNDERSTAND,
+			       passes ? "" : "not an item of the sequence");
+		}
+	}
+}
+
 static void lengths_and_order(void **state)
 {
 	(void)state;
@@ -442,6 +461,7 @@ int main(void)
 		cmocka_unit_test(nesting),
 		cmocka_unit_test(nesting_in_unknown),
 		cmocka_unit_test(value_that_looks_like_a_sequence),
+		cmocka_unit_test(bomb_behind_a_fault),
 		cmocka_unit_test(lengths_and_order),
 		cmocka_unit_test(uids_against_the_command),
 		cmocka_unit_test(encapsulated_pixel_data),
