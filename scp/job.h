@@ -30,6 +30,7 @@
 
 #include "config.h"
 #include "queue.h"
+#include "treatment_record.h"
 
 /* Runs a job from queue_claim(). STATUS_OK: the job row is finished (done, or superseded with
  * words) and its results are queued for delivery. Otherwise nothing of it is visible, the row is
@@ -39,10 +40,17 @@ enum status_code job_run(const struct config *config, struct store *store, const
 			 struct status *st) STATUS_CHECKED;
 
 /* Writes job->hash, for queue_add(): from kind, evidence of the series, and what of the
- * configuration can change the numbers. structure_set_evidence: "" without one, or where contours
- * cannot change the job. record_dose_fingerprint: what of the record can change it, from the
- * planner. A FIT takes neither. hash is "" when memory is short. */
+ * configuration can change the numbers. structure_set_evidence "" without one.
+ * record_dose_fingerprint: from job_record_fingerprint(); `holmia recompute` appends its serial
+ * number to it. */
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
 	      const char *record_dose_fingerprint);
+
+/* What of a record and of the relaxivity entry in use can change a result. MAP: activities, times,
+ * specific activities and holmium contents up to injection last_injection, so that a record that
+ * grows by an injection changes no earlier map. REPORT: the whole record. FIT: nothing. hex is ""
+ * without memory. */
+void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
+			    int last_injection, const struct config_relaxivity *relaxivity);
 
 #endif

@@ -31,13 +31,6 @@ static void digest_dose_configuration(struct digest *digest, const struct config
 	digest_double(digest, config->density_g_per_ml);
 	digest_double(digest, config->body_snr);
 	digest_double(digest, config->artefact_r2star_per_s);
-	for (int i = 0; i < config->n_relaxivities; i++) {
-		const struct config_relaxivity *relaxivity = &config->relaxivities[i];
-		digest_double(digest, relaxivity->field_t);
-		digest_text(digest, relaxivity->product);
-		digest_double(digest, relaxivity->per_s_per_mg_per_ml);
-		digest_double(digest, relaxivity->holmium_percent);
-	}
 }
 
 static void digest_report_configuration(struct digest *digest, const struct config *config)
@@ -46,10 +39,6 @@ static void digest_report_configuration(struct digest *digest, const struct conf
 	digest_double(digest, config->underdosed_below_gy);
 	for (int i = 0; i < config->dose_levels; i++)
 		digest_double(digest, config->dose_level_gy[i]);
-	for (int i = 0; i < config->n_relaxivities; i++) {
-		digest_double(digest, config->relaxivities[i].temperature_k);
-		digest_text(digest, config->relaxivities[i].provenance);
-	}
 	digest_text(digest, "voi rules");
 	for (int i = 0; i < config->n_voi_rules; i++) {
 		const struct config_voi_rule *rule = &config->voi_rules[i];
@@ -93,4 +82,40 @@ void job_hash(struct job *job, const struct config *config, const char *structur
 	if (job->kind == JOB_REPORT)
 		digest_report_configuration(digest, config);
 	digest_finish(digest, job->hash);
+}
+
+static void digest_injection(struct digest *digest, const struct record_injection *injection)
+{
+	digest_double(digest, injection->start_s);
+	digest_double(digest, injection->net_activity_mbq);
+	digest_double(digest, injection->prepared_activity_mbq);
+	digest_double(digest, injection->prepared_at_s);
+	digest_double(digest, injection->residual_activity_mbq);
+	digest_double(digest, injection->residual_at_s);
+	digest_double(digest, injection->specific_activity_mbq_per_mg);
+	digest_double(digest, injection->specific_activity_at_s);
+	digest_double(digest, injection->holmium_percent);
+}
+
+void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
+			    int last_injection, const struct config_relaxivity *relaxivity)
+{
+	struct digest *digest = digest_new();
+
+	if (kind != JOB_FIT && relaxivity) {
+		digest_double(digest, relaxivity->per_s_per_mg_per_ml);
+		digest_double(digest, relaxivity->holmium_percent);
+	}
+	if (kind == JOB_REPORT && relaxivity) {
+		digest_double(digest, relaxivity->temperature_k);
+		digest_text(digest, relaxivity->provenance);
+	}
+	if (kind == JOB_REPORT && record)
+		digest_text(digest, record->fingerprint);
+	if (kind == JOB_MAP && record) {
+		digest_double(digest, record->holmium_percent);
+		for (int i = 0; i < record->n_injections && i < last_injection; i++)
+			digest_injection(digest, &record->injections[i]);
+	}
+	digest_finish(digest, hex);
 }
