@@ -14,7 +14,7 @@
  * A group's region is SCOORD "Image Region" polylines on the images of the result grid, largest slice first (a viewer opens the first). Its
  * mean dose comes first; no two measurements of a group share a concept name, because viewers label by it. Healthy liver (without tumours)
  * has no outline of its own: its figures stand in the group of the liver or part it is taken from. What was not measured is never a
- * number: the measurement then carries the qualifier "Measurement failure", or is left out where nothing was asked.
+ * number: a text of the measurement's name then says "not measured"; what was not asked is left out.
  *
  * The document is COMPLETE and UNVERIFIED; PRELIMINARY while planned injections are to come, FINAL after the last, without that flag when
  * their number is unknown. Same input, same bytes.

@@ -134,8 +134,8 @@ static void add_administration(struct sr_tree *tree, const struct report_injecti
 	         injection->position_id[0] && injection->position_description[0] ? ": " : "",
 	         injection->position_description);
 	add_text_if_any(tree, CODE_POSITION, position);
-	report_number_or_failure(tree, code_get(CODE_ADMINISTERED_ACTIVITY), figures->net_activity_mbq,
-	                         UNIT_MBQ, "Net activity at the start of the injection");
+	report_number_or_words(tree, code_get(CODE_ADMINISTERED_ACTIVITY), figures->net_activity_mbq, UNIT_MBQ,
+	                       "Net activity at the start of the injection", "unknown");
 	report_number(tree, code_get(CODE_PREPARED_ACTIVITY), injection->prepared_activity_mbq, UNIT_MBQ,
 	              "Activity as prepared, at the time it was measured");
 	report_number(tree, code_get(CODE_RESIDUAL_ACTIVITY), injection->residual_activity_mbq, UNIT_MBQ,

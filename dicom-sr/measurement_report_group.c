@@ -7,6 +7,8 @@
 #include "tags.h"
 #include "uid.h"
 
+#define NOT_MEASURED "not measured"
+
 const struct dosimetry_time_point *report_last(const struct report_input *input)
 {
 	return &input->result->time_points[input->result->n_time_points - 1];
@@ -26,9 +28,11 @@ void report_from_dose(struct sr_tree *tree, const struct report_input *input, in
 	sr_tree_leave(tree);
 }
 
-void report_number_or_failure(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
-                              const char *explanation)
+void report_number(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
+                   const char *explanation)
 {
+	if (!isfinite(value))
+		return;
 	sr_tree_number(tree, SR_CONTAINS, name, value, code_get(unit));
 	if (!explanation && strcmp(name->scheme, CODES_PRIVATE_SCHEME) != 0)
 		return;
@@ -38,11 +42,25 @@ void report_number_or_failure(struct sr_tree *tree, const struct code *name, dou
 	sr_tree_leave(tree);
 }
 
-void report_number(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
-                   const char *explanation)
+void report_number_or_words(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
+                            const char *explanation, const char *words)
 {
 	if (isfinite(value))
-		report_number_or_failure(tree, name, value, unit, explanation);
+		report_number(tree, name, value, unit, explanation);
+	else
+		sr_tree_text(tree, SR_CONTAINS, name, words);
+}
+
+/* An absorbed dose of one time point, with the object it comes from. */
+static void add_mean_dose(struct sr_tree *tree, const struct report_input *input, int time_point,
+                          const struct code *name, double mean_gy)
+{
+	if (!isfinite(mean_gy)) {
+		sr_tree_text(tree, SR_CONTAINS, name, NOT_MEASURED);
+		return;
+	}
+	sr_tree_number(tree, SR_CONTAINS, name, mean_gy, code_get(UNIT_GY));
+	report_from_dose(tree, input, time_point);
 }
 
 /* The same region of one study keeps its tracking UID over versions and time points; regions of one name are told apart by
@@ -77,10 +95,9 @@ static void add_doses(struct sr_tree *tree, const struct report_input *input, in
 {
 	const struct voi_stats *dose = &report_last(input)->voi[voi].dose;
 
-	sr_tree_number(tree, SR_CONTAINS, code_get(CODE_MEAN_DOSE), dose->mean, code_get(UNIT_GY));
-	report_from_dose(tree, input, input->result->n_time_points - 1);
-	sr_tree_number(tree, SR_CONTAINS, code_get(CODE_MINIMUM_DOSE), dose->minimum, code_get(UNIT_GY));
-	sr_tree_number(tree, SR_CONTAINS, code_get(CODE_MAXIMUM_DOSE), dose->maximum, code_get(UNIT_GY));
+	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE), dose->mean);
+	report_number(tree, code_get(CODE_MINIMUM_DOSE), dose->minimum, UNIT_GY, NULL);
+	report_number(tree, code_get(CODE_MAXIMUM_DOSE), dose->maximum, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_DOSE_SD), dose->standard_deviation, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D98), dose->d98, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D90), dose->d90, UNIT_GY, NULL);
@@ -115,9 +132,9 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 
 	report_number(tree, code_get(CODE_VOLUME), figures->dose.volume_ml, UNIT_ML, NULL);
 	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
-	report_number_or_failure(tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
-	                         "Activity found in the volume, summed over the injections, each at its own "
-	                         "time of injection");
+	report_number_or_words(tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
+	                       "Activity found in the volume, summed over the injections, each at its own "
+	                       "time of injection", NOT_MEASURED);
 	report_number(tree, code_get(CODE_MEASURED_VOLUME), figures->dose.measured_volume_ml, UNIT_ML, NULL);
 	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), figures->not_measured_volume_ml, UNIT_ML,
 	              NULL);
@@ -144,7 +161,7 @@ static void add_tumour_to_normal(struct sr_tree *tree, const struct report_input
 	const struct dosimetry_voi_result *figures = &last->voi[voi];
 	double ratio = round(10.0 * figures->tumour_to_normal) / 10.0;
 	int healthy = figures->healthy_voi;
-	char explanation[420] = "No healthy liver to compare with";
+	char explanation[420] = "";
 
 	if (healthy >= 0 && healthy < last->n_healthy) {
 		int part = last->healthy[healthy].part_voi;
@@ -153,7 +170,8 @@ static void add_tumour_to_normal(struct sr_tree *tree, const struct report_input
 		         "(%.4g Gy)", part >= 0 ? input->vois[part].name : "the whole liver",
 		         last->healthy[healthy].figures.dose.mean);
 	}
-	report_number_or_failure(tree, code_get(CODE_TN_RATIO), ratio, UNIT_RATIO, explanation);
+	report_number_or_words(tree, code_get(CODE_TN_RATIO), ratio, UNIT_RATIO, explanation,
+	                       healthy >= 0 ? NOT_MEASURED : "no healthy liver to compare with");
 	if (isfinite(ratio))
 		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_TN_CLASS), code_get(tn_class(ratio)));
 }
@@ -178,9 +196,8 @@ static void add_dose_after_every_injection(struct sr_tree *tree, const struct re
 	for (int t = 0; t < input->result->n_time_points; t++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[t];
 		struct code_text text;
-		sr_tree_number(tree, SR_CONTAINS, code_dose_after_injection(&text, point->after_injection),
-		               point->voi[voi].dose.mean, code_get(UNIT_GY));
-		report_from_dose(tree, input, t);
+		add_mean_dose(tree, input, t, code_dose_after_injection(&text, point->after_injection),
+		              point->voi[voi].dose.mean);
 	}
 }
 
@@ -226,7 +243,7 @@ static void add_reliability(struct sr_tree *tree, const struct dosimetry_voi_res
 	int length = 0;
 
 	if (!(figures->dose.measured_volume_ml > 0.0)) {
-		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), "not measured");
+		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), NOT_MEASURED);
 		return;
 	}
 	if (figures->saturated_volume_ml > 0.0)

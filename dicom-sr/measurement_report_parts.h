@@ -14,9 +14,10 @@ const struct dosimetry_time_point *report_last(const struct report_input *input)
  * own meaning when NULL. */
 void report_number(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
                    const char *explanation);
-/* The same, but NaN is said as "Measurement failure". */
-void report_number_or_failure(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
-                              const char *explanation);
+/* The same, but what is NaN is said: a text of that name, "not measured". (A number without a value, which the standard
+ * allows, is an error to a validator inside TID 1411.) */
+void report_number_or_words(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
+                            const char *explanation, const char *words);
 
 /* Inferred from: the RT Dose of a time point, when known. The measurement must be the last item added. */
 void report_from_dose(struct sr_tree *tree, const struct report_input *input, int time_point);
