@@ -98,10 +98,22 @@ static double smallest_step(struct sample *sample)
 	return isfinite(step) ? step : 0;
 }
 
-/* Median of chi-square with k degrees of freedom over k (Wilson and Hilferty's cube). */
-static double median_of_chi_square(int k)
+/* The quantile of residual variances that is taken for noise. Motion, fat and field gradients add to
+ * a voxel's residuals and never take away: in real series the median is several times the noise, the
+ * low end is not. A low quantile needs many voxels and many echoes, else a higher one must do. */
+struct quantile {
+	double share, normal; /* share below it, and that quantile of the normal distribution */
+	size_t voxels;        /* needed */
+	int echoes;           /* usable ones needed in each voxel */
+};
+static const struct quantile QUANTILES[] = {
+        {0.05, -1.644854, 200, 6}, {0.25, -0.674490, 40, 3}, {0.5, 0, FEWEST_VOXELS, 3}};
+enum { N_QUANTILES = sizeof QUANTILES / sizeof QUANTILES[0] };
+
+/* Quantile of chi-square with k degrees of freedom, over k (Wilson and Hilferty's cube). */
+static double chi_square_quantile(double normal, int k)
 {
-	double root = 1 - 2.0 / (9.0 * k);
+	double root = 1 - 2.0 / (9.0 * k) + normal * sqrt(2.0 / (9.0 * k));
 
 	return root * root * root;
 }
@@ -118,6 +130,7 @@ static int echoes_above(const float *signals, int echoes, double limit)
 
 struct residuals {
 	struct r2star_block *block;
+	double normal; /* of the quantile looked for */
 	const struct r2star_code *code;
 	float *variance; /* the sample's scratch: no more values than voxels */
 	size_t count;
@@ -136,7 +149,7 @@ static void flush_lanes(struct residuals *found)
 		int freedom = (int)block->usable[l] - 2;
 		double scale = (double)block->first_echo[l];
 		double variance = (double)block->at.cost[l] * scale * scale / freedom /
-		                  median_of_chi_square(freedom);
+		                  chi_square_quantile(found->normal, freedom);
 
 		if (isfinite(variance))
 			found->variance[found->count++] = (float)variance;
@@ -161,11 +174,13 @@ static void add_lane(struct residuals *found, const float *signals, int usable, 
 		flush_lanes(found);
 }
 
-/* Median residual SD of fits in tissue. sigma 0: first pass, no floor yet, shallow echoes only. */
+/* Residual SD of fits in tissue by one quantile; returns the number of voxels it stands on. sigma 0:
+ * first pass, no floor yet, shallow echoes only. Voxels in which every echo counts are preferred. */
 static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block *block, double sigma,
-                          double bright)
+                          double bright, const struct quantile *quantile)
 {
 	struct residuals found = {.block = block,
+	                          .normal = quantile->normal,
 	                          .code = r2star_code_best(),
 	                          .variance = sample->scratch};
 	size_t echoes = (size_t)sample->echoes, whole = 0;
@@ -177,7 +192,9 @@ static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block
 		whole += (double)signals[0] > TISSUE_SHARE * bright &&
 		         echoes_above(signals, sample->echoes, CLEAR_OF_FLOOR * sigma) == sample->echoes;
 	}
-	fewest = sigma > 0 && whole >= ENOUGH_VOXELS ? sample->echoes : 3;
+	fewest = sigma > 0 && whole >= ENOUGH_VOXELS && sample->echoes >= quantile->echoes
+	                 ? sample->echoes
+	                 : quantile->echoes;
 	for (size_t v = 0; v < sample->voxels; v++) {
 		const float *signals = sample->signals + v * echoes;
 		double limit = sigma > 0 ? CLEAR_OF_FLOOR * sigma : SHALLOW_SHARE * (double)signals[0];
@@ -187,9 +204,9 @@ static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block
 			add_lane(&found, signals, usable, sigma);
 	}
 	flush_lanes(&found);
-	if (found.count >= FEWEST_VOXELS) {
+	if (found.count >= quantile->voxels) {
 		qsort(found.variance, found.count, sizeof *found.variance, by_value);
-		*sd = sqrt((double)found.variance[found.count / 2]);
+		*sd = sqrt((double)found.variance[(size_t)(quantile->share * (double)found.count)]);
 	}
 	return found.count;
 }
@@ -226,8 +243,14 @@ static enum status_code estimate(double *sigma, double *air_sigma, struct sample
 
 	*sigma = params->sigma;
 	for (int pass = 0; pass < 3 && params->sigma <= 0; pass++) {
-		voxels = residual_sd(sigma, sample, block, *sigma, bright);
-		if (voxels < FEWEST_VOXELS)
+		double before = *sigma;
+		bool found = false;
+
+		for (int q = 0; !found && q < N_QUANTILES; q++) {
+			voxels = residual_sd(sigma, sample, block, before, bright, &QUANTILES[q]);
+			found = voxels >= QUANTILES[q].voxels;
+		}
+		if (!found)
 			return status_fail(st, STATUS_REFUSE,
 			                   "the noise cannot be estimated: of %zu voxels looked at (%zu in "
 			                   "all) only %zu show a decay over three echoes",
