@@ -1,25 +1,41 @@
 /* treatment.h - which series is what, and what a treatment waits for.
  *
  * A treatment = one patient, one course of injections. Typed slots are filled from the catalogue and the record; nothing here reads
- * pixels, the clock or the database: the same input gives the same slots.
+ * pixels, the clock or the database: the same input gives the same slots. (The one thing looked up is the site's zone, for series that carry none.)
  *
  *   slot          filled by
  *   baseline      the record's series, else the last complete holmium series before the first injection
  *   after k       the record's series, else the last complete holmium series between injection k and k+1 (repeats are named)
- *   anatomy       the series that the VOIs reference, else the configured rule
- *   VOIs          newest RT Structure Set on that anatomy (older ones are named)
- *   injections    the record
+ *   anatomy       the series that the VOIs reference, else by the configured rule the last in the scans' frame of reference before the
+ *                 first injection
+ *   VOIs          newest RT Structure Set drawn in the scans' frame of reference (older ones are named)
+ *   injections    the record, numbered on over the positions in order of time
  *
- * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching the configured rule, with the echo times and orientation of the others, inside the
- * window around the injections. Anything else is "unused: why". Times are acquisition times; a series within the clock tolerance of an injection
- * start is not assigned silently.
+ * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching a configured rule, of one kind (echo times, slice orientation and
+ * field strength: the kind that fills most slots, or that the record names), inside the window around the injections and, where the record
+ * names studies, in one of them. Anything else is "unused: why". Times are acquisition times, never series or content times. Slots never group by
+ * study: between positions the patient leaves the scanner and comes back in a new one.
  *
- * State of the whole, per slot and together, in words that `holmia status` shows:
+ * Clocks differ: a series that starts within the clock tolerance of an injection is not assigned. The slot before that injection (where it
+ * would be the last) and, unless a later series fills it, the one after it stay empty until the record names the series; both clocks are said.
  *
- *   COLLECTING  something needed is missing; waits_for says what ("record with injections", "baseline: echo 7 missing at slice 31")
- *   READY       at least one dose map can be made; maps[] says which; report_ready when VOIs and all slots of the newest map are there
- *   REFUSED     cannot ever be computed as it stands; waits_for says why and what to do
- */
+ * Complete = no gap, every slice has every echo, and the number of slices is confirmed. Confirmed by (0020,1002), by another whole series of
+ * the treatment with the same slices, or by contours that all lie within the slices. Without that a series counts once its association
+ * has ended or it has been quiet for settle-s ("complete, unconfirmed", HO105); where (0020,1002) says that images are owed, only the quiet counts.
+ *
+ * State of the whole, in words that `holmia status` shows:
+ *
+ *   COLLECTING  nothing can be made yet; waits_for says what is missing ("baseline: series 4 "T2*": echo 7 missing at slice 31")
+ *   READY       a dose map can be made of every entry of after[]; waits_for says what else is to come (further scans, contours)
+ *   REFUSED     something here can never be computed as it stands; waits_for begins with why and what to do. maps_ready may still be true:
+ *               contours that are refused, or one scan in another frame of reference, do not take away the maps of the other scans
+ *
+ *   A patient without ID or with two names, a record of another patient, no relaxivity, a named series that is none: REFUSED, no map.
+ *   An injection without specific activity: maps up to the scan before it.
+ *
+ * Warnings carry the codes of codes.h: HO101 relaxivity not calibrated, HO103 a named series within the clock tolerance, HO104 residual pending, HO105
+ * complete but unconfirmed, HO106 TR, flip, coil, contrast agent or scanner other than at baseline, HO108 region without a role or without
+ * contours, HO109 another series could serve, HO110 other structure sets, HO111 site zone assumed, HO112 activity unknown, HO119 the rest. */
 #ifndef TREATMENT_H
 #define TREATMENT_H
 
@@ -75,6 +91,7 @@ struct treatment_slots {
 	int structure_set;               /* index into the structure sets given; -1 none */
 	struct treatment_voi vois[DOSIMETRY_MAX_VOIS];
 	int n_vois;
+	bool maps_ready;                 /* a dose map can be made of every entry of after[], also when only the contours are refused */
 	bool report_ready;
 
 	struct dosimetry_injection injections[DOSIMETRY_MAX_INJECTIONS];
