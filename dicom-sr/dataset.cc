@@ -34,10 +34,11 @@ extern "C" enum status_code dataset_library_init(struct status *st) noexcept
 			DcmRLEDecoderRegistration::registerCodecs();
 		});
 		/* Without its dictionary DCMTK goes on and takes every element for unknown. */
-		if (!dcmDataDict.isDictionaryLoaded() || DcmTag(DCM_DoseGridScaling).getEVR() != EVR_DS)
+		if (!dcmDataDict.isDictionaryLoaded() ||
+		    DcmTag(DCM_DoseGridScaling).getEVR() != EVR_DS)
 			return status_fail(st, STATUS_CONFIG,
-			                   "DCMTK's data dictionary is missing: install libdcmtk17 "
-			                   "(dicom.dic) or unset DCMDICTPATH");
+					   "DCMTK's data dictionary is missing: install libdcmtk17 "
+					   "(dicom.dic) or unset DCMDICTPATH");
 		return STATUS_OK;
 	});
 }
@@ -62,7 +63,7 @@ extern "C" void dataset_free(struct dataset *ds) noexcept
 /* All bytes are there: a value that ends beyond them is a truncated data set. */
 template <typename Object>
 static enum status_code parse(Object &object, const uint8_t *bytes, size_t size,
-                              E_TransferSyntax syntax, struct status *st)
+			      E_TransferSyntax syntax, struct status *st)
 {
 	DcmInputBufferStream stream;
 	stream.setBuffer(bytes, static_cast<offile_off_t>(size));
@@ -72,7 +73,8 @@ static enum status_code parse(Object &object, const uint8_t *bytes, size_t size,
 	object.transferEnd();
 	stream.releaseBuffer();
 	if (done.bad())
-		return status_fail(st, STATUS_REFUSE, "the data set cannot be parsed: %s", done.text());
+		return status_fail(st, STATUS_REFUSE, "the data set cannot be parsed: %s",
+				   done.text());
 	return STATUS_OK;
 }
 
@@ -83,13 +85,13 @@ static enum status_code syntax_check(E_TransferSyntax syntax, struct status *st)
 		return status_fail(st, STATUS_REFUSE, "unknown transfer syntax");
 	if (xfer.getStreamCompression() != ESC_none)
 		return status_fail(st, STATUS_REFUSE, "%s is not supported: send it uncompressed",
-		                   xfer.getXferName());
+				   xfer.getXferName());
 	return STATUS_OK;
 }
 
-extern "C" enum status_code dataset_read_memory(struct dataset **ds, const uint8_t *bytes, size_t size,
-                                                const char *transfer_syntax_uid,
-                                                struct status *st) noexcept
+extern "C" enum status_code dataset_read_memory(struct dataset **ds, const uint8_t *bytes,
+						size_t size, const char *transfer_syntax_uid,
+						struct status *st) noexcept
 {
 	return guard(st, [&] {
 		E_TransferSyntax syntax = DcmXfer(transfer_syntax_uid).getXfer();
@@ -122,7 +124,7 @@ static enum status_code file_bytes(std::vector<uint8_t> &bytes, const char *path
 }
 
 extern "C" enum status_code dataset_read_file(struct dataset **ds, const char *path,
-                                              struct status *st) noexcept
+					      struct status *st) noexcept
 {
 	return guard(st, [&] {
 		std::vector<uint8_t> bytes;
@@ -162,8 +164,8 @@ DcmItem *path_item(const struct dataset *ds, const struct dataset_path &path)
 		DcmItem *next = nullptr;
 		if (path.step[i + 1] > 0x7FFFFFFF ||
 		    item->findAndGetSequenceItem(tag_key(path.step[i]), next,
-		                                 static_cast<long>(path.step[i + 1]))
-		            .bad())
+						 static_cast<long>(path.step[i + 1]))
+			.bad())
 			return nullptr;
 		item = next;
 	}
@@ -176,12 +178,14 @@ static DcmElement *top_element(struct dataset *ds, uint32_t tag)
 	if (index.empty()) {
 		DcmDataset *top = ds->file.getDataset();
 		for (DcmObject *entry = nullptr; (entry = top->nextInContainer(entry)) != nullptr;)
-			index.emplace_back(static_cast<uint32_t>(entry->getGTag()) << 16 | entry->getETag(),
-			                   static_cast<DcmElement *>(entry));
+			index.emplace_back(static_cast<uint32_t>(entry->getGTag()) << 16 |
+					       entry->getETag(),
+					   static_cast<DcmElement *>(entry));
 		std::sort(index.begin(), index.end());
 	}
-	auto found = std::lower_bound(index.begin(), index.end(), tag,
-	                              [](const auto &entry, uint32_t wanted) { return entry.first < wanted; });
+	auto found = std::lower_bound(
+	    index.begin(), index.end(), tag,
+	    [](const auto &entry, uint32_t wanted) { return entry.first < wanted; });
 	return found != index.end() && found->first == tag ? found->second : nullptr;
 }
 
@@ -219,7 +223,8 @@ static double text_number(const char *text, size_t length, unsigned long index)
 {
 	const char *end = text + length;
 	for (; index > 0; index--) {
-		text = static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
+		text =
+		    static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
 		if (!text)
 			return NAN;
 		text++;
@@ -235,7 +240,8 @@ static double unknown_number(DcmElement *element)
 	if (element->getUint8Array(bytes).bad() || !bytes)
 		return NAN;
 	size_t length = element->getLength();
-	double value = parse_number(reinterpret_cast<char *>(bytes), reinterpret_cast<char *>(bytes) + length);
+	double value =
+	    parse_number(reinterpret_cast<char *>(bytes), reinterpret_cast<char *>(bytes) + length);
 	if (!std::isnan(value))
 		return value;
 	if (length == 2) {
@@ -255,8 +261,9 @@ static double unknown_number(DcmElement *element)
 template <typename Number, typename Getter> static double binary_number(Getter get)
 {
 	Number value = 0;
-	return get(value).good() && std::isfinite(static_cast<double>(value)) ? static_cast<double>(value)
-	                                                                       : NAN;
+	return get(value).good() && std::isfinite(static_cast<double>(value))
+		   ? static_cast<double>(value)
+		   : NAN;
 }
 
 static double element_number(DcmElement *e, unsigned long index)
@@ -266,20 +273,29 @@ static double element_number(DcmElement *e, unsigned long index)
 	if (element_raw_text(e, text, length))
 		return text_number(text, length, index);
 	switch (e->ident()) {
-	case EVR_US: return binary_number<Uint16>([&](Uint16 &v) { return e->getUint16(v, index); });
-	case EVR_SS: return binary_number<Sint16>([&](Sint16 &v) { return e->getSint16(v, index); });
-	case EVR_UL: return binary_number<Uint32>([&](Uint32 &v) { return e->getUint32(v, index); });
-	case EVR_SL: return binary_number<Sint32>([&](Sint32 &v) { return e->getSint32(v, index); });
-	case EVR_FL: return binary_number<Float32>([&](Float32 &v) { return e->getFloat32(v, index); });
-	case EVR_FD: return binary_number<Float64>([&](Float64 &v) { return e->getFloat64(v, index); });
-	case EVR_UN: return index == 0 ? unknown_number(e) : NAN;
-	default: return NAN;
+	case EVR_US:
+		return binary_number<Uint16>([&](Uint16 &v) { return e->getUint16(v, index); });
+	case EVR_SS:
+		return binary_number<Sint16>([&](Sint16 &v) { return e->getSint16(v, index); });
+	case EVR_UL:
+		return binary_number<Uint32>([&](Uint32 &v) { return e->getUint32(v, index); });
+	case EVR_SL:
+		return binary_number<Sint32>([&](Sint32 &v) { return e->getSint32(v, index); });
+	case EVR_FL:
+		return binary_number<Float32>([&](Float32 &v) { return e->getFloat32(v, index); });
+	case EVR_FD:
+		return binary_number<Float64>([&](Float64 &v) { return e->getFloat64(v, index); });
+	case EVR_UN:
+		return index == 0 ? unknown_number(e) : NAN;
+	default:
+		return NAN;
 	}
 }
 
 /* ---- look ---- */
 
-extern "C" enum dataset_presence dataset_presence(const struct dataset *ds, struct dataset_path path) noexcept
+extern "C" enum dataset_presence dataset_presence(const struct dataset *ds,
+						  struct dataset_path path) noexcept
 {
 	try {
 		DcmElement *element = path_element(ds, path);
@@ -297,8 +313,8 @@ extern "C" enum dataset_presence dataset_presence(const struct dataset *ds, stru
 	}
 }
 
-extern "C" enum status_code dataset_get_string(const struct dataset *ds, struct dataset_path path, char *out,
-                                               size_t size, struct status *st) noexcept
+extern "C" enum status_code dataset_get_string(const struct dataset *ds, struct dataset_path path,
+					       char *out, size_t size, struct status *st) noexcept
 {
 	out[0] = '\0';
 	return guard(st, [&] {
@@ -323,7 +339,7 @@ extern "C" enum status_code dataset_get_string(const struct dataset *ds, struct 
 }
 
 extern "C" double dataset_get_double(const struct dataset *ds, struct dataset_path path,
-                                     unsigned value_index) noexcept
+				     unsigned value_index) noexcept
 {
 	try {
 		DcmElement *element = path_element(ds, path);
@@ -334,7 +350,7 @@ extern "C" double dataset_get_double(const struct dataset *ds, struct dataset_pa
 }
 
 extern "C" int64_t dataset_get_int(const struct dataset *ds, struct dataset_path path,
-                                   int64_t fallback) noexcept
+				   int64_t fallback) noexcept
 {
 	double value = dataset_get_double(ds, path, 0);
 	if (!(std::fabs(value) < 9007199254740992.0) || value != std::floor(value))
@@ -343,7 +359,8 @@ extern "C" int64_t dataset_get_int(const struct dataset *ds, struct dataset_path
 }
 
 extern "C" enum status_code dataset_get_doubles(const struct dataset *ds, struct dataset_path path,
-                                                double **values, size_t *count, struct status *st) noexcept
+						double **values, size_t *count,
+						struct status *st) noexcept
 {
 	*values = nullptr;
 	*count = 0;
@@ -357,7 +374,8 @@ extern "C" enum status_code dataset_get_doubles(const struct dataset *ds, struct
 		if (element_raw_text(element, text, length)) {
 			const char *end = text + length;
 			for (const char *begin = text; begin <= end;) {
-				const void *stop = memchr(begin, '\\', static_cast<size_t>(end - begin));
+				const void *stop =
+				    memchr(begin, '\\', static_cast<size_t>(end - begin));
 				const char *last = stop ? static_cast<const char *>(stop) : end;
 				found.push_back(parse_number(begin, last));
 				begin = last + 1;
@@ -368,8 +386,9 @@ extern "C" enum status_code dataset_get_doubles(const struct dataset *ds, struct
 		}
 		for (size_t i = 0; i < found.size(); i++)
 			if (std::isnan(found[i]))
-				return status_fail(st, STATUS_REFUSE, "%s: value %zu is not a number",
-				                   tag_text(path.step[path.count - 1]).c_str(), i + 1);
+				return status_fail(
+				    st, STATUS_REFUSE, "%s: value %zu is not a number",
+				    tag_text(path.step[path.count - 1]).c_str(), i + 1);
 		if (found.empty())
 			return STATUS_OK;
 		double *copy = static_cast<double *>(malloc(found.size() * sizeof(double)));
@@ -393,8 +412,8 @@ extern "C" unsigned dataset_item_count(const struct dataset *ds, struct dataset_
 	}
 }
 
-extern "C" double dataset_get_private_double(const struct dataset *ds, uint16_t group, const char *creator,
-                                             uint8_t element) noexcept
+extern "C" double dataset_get_private_double(const struct dataset *ds, uint16_t group,
+					     const char *creator, uint8_t element) noexcept
 {
 	try {
 		uint32_t base = static_cast<uint32_t>(group) << 16;

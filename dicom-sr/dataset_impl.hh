@@ -1,8 +1,8 @@
 /* dataset_impl.hh - the inside of struct dataset, for the C++ files of the wall only.
  *
- * Every dcmdata header is named here. DCMTK itself throws nothing, but the standard library below it does: each
- * entry of the wall runs its body inside guard(), which turns an exception into a status, so that none crosses
- * into C. */
+ * Every dcmdata header is named here. DCMTK itself throws nothing, but the standard library below
+ * it does: each entry of the wall runs its body inside guard(), which turns an exception into a
+ * status, so that none crosses into C. */
 #ifndef DATASET_IMPL_HH
 #define DATASET_IMPL_HH
 
@@ -27,7 +27,8 @@
 
 struct dataset {
 	DcmFileFormat file;
-	/* Top-level elements by rising tag, made at the first look-up: DCMTK walks a list for each. Empty: not made. */
+	/* Top-level elements by rising tag, made at the first look-up: DCMTK walks a list for each.
+	 * Empty: not made. */
 	std::vector<std::pair<uint32_t, DcmElement *>> index;
 };
 
@@ -43,7 +44,8 @@ template <typename Body> enum status_code guard(struct status *st, Body body) no
 	try {
 		return body();
 	} catch (const std::bad_alloc &) {
-		return status_fail(st, STATUS_RETRY, "out of memory while handling a DICOM data set");
+		return status_fail(st, STATUS_RETRY,
+				   "out of memory while handling a DICOM data set");
 	} catch (const std::exception &fault) {
 		return status_fail(st, STATUS_BUG, "DICOM data set: %s", fault.what());
 	} catch (...) {
@@ -59,7 +61,8 @@ inline DcmTagKey tag_key(uint32_t tag)
 /* "(0028,0010) Rows" for messages. */
 std::string tag_text(uint32_t tag);
 
-/* The item that holds the last tag of the path; NULL when a sequence or item on the way is absent. */
+/* The item that holds the last tag of the path; NULL when a sequence or item on the way is absent.
+ */
 DcmItem *path_item(const struct dataset *ds, const struct dataset_path &path);
 
 /* The element itself; NULL when absent. */
@@ -71,7 +74,8 @@ bool element_raw_text(DcmElement *element, const char *&text, size_t &length);
 /* True when the text can only be read with the character set. */
 bool element_needs_character_set(DcmElement *element);
 
-/* Text of one element as UTF-8 in the character set of the data set; "" where the element holds no text. */
+/* Text of one element as UTF-8 in the character set of the data set; "" where the element holds no
+ * text. */
 std::string element_utf8(DcmElement *element, const std::string &character_set);
 
 /* Specific Character Set of the data set as written, without padding. */

@@ -12,8 +12,9 @@ enum status_code pixels_decode(struct dataset *ds, struct status *st)
 	DcmDataset *top = dataset_edit(ds);
 	if (top->chooseRepresentation(EXS_LittleEndianExplicit, nullptr).bad() ||
 	    !top->canWriteXfer(EXS_LittleEndianExplicit))
-		return status_fail(st, STATUS_REFUSE, "pixels in %s cannot be decoded: send them uncompressed",
-		                   syntax.getXferName());
+		return status_fail(st, STATUS_REFUSE,
+				   "pixels in %s cannot be decoded: send them uncompressed",
+				   syntax.getXferName());
 	return STATUS_OK;
 }
 
@@ -24,28 +25,35 @@ struct pixel_format {
 	bool is_signed;
 };
 
-static enum status_code read_format(struct pixel_format &format, const struct dataset *ds, struct status *st)
+static enum status_code read_format(struct pixel_format &format, const struct dataset *ds,
+				    struct status *st)
 {
-	auto number = [&](uint32_t tag, int64_t fallback) { return dataset_get_int(ds, AT(tag), fallback); };
+	auto number = [&](uint32_t tag, int64_t fallback) {
+		return dataset_get_int(ds, AT(tag), fallback);
+	};
 	int64_t rows = number(TAG_Rows, 0), columns = number(TAG_Columns, 0);
 	int64_t frames = number(TAG_NumberOfFrames, 1), samples = number(TAG_SamplesPerPixel, 1);
-	int64_t allocated = number(TAG_BitsAllocated, 0), stored = number(TAG_BitsStored, allocated);
+	int64_t allocated = number(TAG_BitsAllocated, 0),
+		stored = number(TAG_BitsStored, allocated);
 	int64_t high = number(TAG_HighBit, stored - 1), sign = number(TAG_PixelRepresentation, 0);
 
-	if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 || frames < 1 || frames > 1000000)
-		return status_fail(st, STATUS_REFUSE, "impossible image size: %lld rows, %lld columns, %lld frames",
-		                   static_cast<long long>(rows), static_cast<long long>(columns),
-		                   static_cast<long long>(frames));
+	if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 || frames < 1 ||
+	    frames > 1000000)
+		return status_fail(st, STATUS_REFUSE,
+				   "impossible image size: %lld rows, %lld columns, %lld frames",
+				   static_cast<long long>(rows), static_cast<long long>(columns),
+				   static_cast<long long>(frames));
 	if (samples != 1)
 		return status_fail(st, STATUS_REFUSE, "colour image: %lld samples per pixel",
-		                   static_cast<long long>(samples));
-	if ((allocated != 8 && allocated != 16) || stored < 1 || stored > allocated || high < stored - 1 ||
-	    high >= allocated || sign < 0 || sign > 1)
-		return status_fail(st, STATUS_REFUSE,
-		                   "impossible or unsupported pixel format: %lld bits allocated, %lld stored, "
-		                   "high bit %lld, representation %lld",
-		                   static_cast<long long>(allocated), static_cast<long long>(stored),
-		                   static_cast<long long>(high), static_cast<long long>(sign));
+				   static_cast<long long>(samples));
+	if ((allocated != 8 && allocated != 16) || stored < 1 || stored > allocated ||
+	    high < stored - 1 || high >= allocated || sign < 0 || sign > 1)
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "impossible or unsupported pixel format: %lld bits allocated, %lld stored, "
+		    "high bit %lld, representation %lld",
+		    static_cast<long long>(allocated), static_cast<long long>(stored),
+		    static_cast<long long>(high), static_cast<long long>(sign));
 	format.rows = static_cast<size_t>(rows);
 	format.columns = static_cast<size_t>(columns);
 	format.frames = static_cast<size_t>(frames);
@@ -58,19 +66,22 @@ static enum status_code read_format(struct pixel_format &format, const struct da
 
 /* Bits outside the stored ones may hold anything (overlays once lived there) and are dropped. */
 template <typename Word>
-static void unpack(float *values, const Word *words, size_t count, const struct pixel_format &format)
+static void unpack(float *values, const Word *words, size_t count,
+		   const struct pixel_format &format)
 {
 	unsigned up = 32 - format.stored - format.shift, down = 32 - format.stored;
 	if (format.is_signed)
 		for (size_t i = 0; i < count; i++)
-			values[i] = static_cast<float>(static_cast<int32_t>(static_cast<uint32_t>(words[i]) << up) >> down);
+			values[i] = static_cast<float>(
+			    static_cast<int32_t>(static_cast<uint32_t>(words[i]) << up) >> down);
 	else
 		for (size_t i = 0; i < count; i++)
-			values[i] = static_cast<float>(static_cast<int32_t>((static_cast<uint32_t>(words[i]) << up) >> down));
+			values[i] = static_cast<float>(
+			    static_cast<int32_t>((static_cast<uint32_t>(words[i]) << up) >> down));
 }
 
-extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame, float *values, size_t count,
-                                              struct status *st) noexcept
+extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame, float *values,
+					      size_t count, struct status *st) noexcept
 {
 	return guard(st, [&] {
 		enum status_code code = pixels_decode(ds, st);
@@ -81,9 +92,10 @@ extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame
 			return code;
 		size_t size = format.rows * format.columns;
 		if (count != size || frame >= format.frames)
-			return status_fail(st, STATUS_REFUSE,
-			                   "frame %u of %zu values wanted, the image has %zu frames of %zu",
-			                   frame + 1, count, format.frames, size);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "frame %u of %zu values wanted, the image has %zu frames of %zu",
+			    frame + 1, count, format.frames, size);
 		DcmElement *element = path_element(ds, AT(TAG_PixelData));
 		if (!element)
 			return status_fail(st, STATUS_REFUSE, "no pixel data");
@@ -91,8 +103,10 @@ extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame
 		size_t length = element->getLength();
 		if (length != needed + (needed & 1))
 			return status_fail(st, STATUS_REFUSE,
-			                   "pixel data hold %zu bytes, %zu rows x %zu columns x %zu frames need %zu",
-			                   length, format.rows, format.columns, format.frames, needed);
+					   "pixel data hold %zu bytes, %zu rows x %zu columns x "
+					   "%zu frames need %zu",
+					   length, format.rows, format.columns, format.frames,
+					   needed);
 		Uint8 *bytes = nullptr;
 		Uint16 *words = nullptr;
 		if (format.allocated == 8 && element->getUint8Array(bytes).good() && bytes)
@@ -105,16 +119,18 @@ extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame
 	});
 }
 
-extern "C" enum status_code dataset_set_pixels_u16(struct dataset *ds, const uint16_t *values, size_t count,
-                                                   struct status *st) noexcept
+extern "C" enum status_code dataset_set_pixels_u16(struct dataset *ds, const uint16_t *values,
+						   size_t count, struct status *st) noexcept
 {
 	return guard(st, [&] {
 		if (count > UINT32_MAX / 2 - 1)
-			return status_fail(st, STATUS_REFUSE, "%zu pixels do not fit into one element", count);
+			return status_fail(st, STATUS_REFUSE,
+					   "%zu pixels do not fit into one element", count);
 		OFCondition done = dataset_edit(ds)->putAndInsertUint16Array(
-		        DCM_PixelData, values, static_cast<unsigned long>(count));
+		    DCM_PixelData, values, static_cast<unsigned long>(count));
 		if (done.bad())
-			return status_fail(st, STATUS_BUG, "pixel data cannot be set: %s", done.text());
+			return status_fail(st, STATUS_BUG, "pixel data cannot be set: %s",
+					   done.text());
 		return STATUS_OK;
 	});
 }

@@ -12,11 +12,36 @@ static void trim(std::string &text)
 bool element_raw_text(DcmElement *element, const char *&text, size_t &length)
 {
 	switch (element->getVR()) {
-	case EVR_SQ: case EVR_OB: case EVR_OW: case EVR_OF: case EVR_OD: case EVR_OL: case EVR_OV:
-	case EVR_UN: case EVR_px: case EVR_ox: case EVR_UNKNOWN: case EVR_UNKNOWN2B: case EVR_US:
-	case EVR_SS: case EVR_UL: case EVR_SL: case EVR_FL: case EVR_FD: case EVR_AT: case EVR_UV:
-	case EVR_SV: case EVR_PixelData: case EVR_OverlayData: case EVR_xs: case EVR_lt: case EVR_up:
-	case EVR_na: case EVR_item: case EVR_pixelSQ: case EVR_pixelItem:
+	case EVR_SQ:
+	case EVR_OB:
+	case EVR_OW:
+	case EVR_OF:
+	case EVR_OD:
+	case EVR_OL:
+	case EVR_OV:
+	case EVR_UN:
+	case EVR_px:
+	case EVR_ox:
+	case EVR_UNKNOWN:
+	case EVR_UNKNOWN2B:
+	case EVR_US:
+	case EVR_SS:
+	case EVR_UL:
+	case EVR_SL:
+	case EVR_FL:
+	case EVR_FD:
+	case EVR_AT:
+	case EVR_UV:
+	case EVR_SV:
+	case EVR_PixelData:
+	case EVR_OverlayData:
+	case EVR_xs:
+	case EVR_lt:
+	case EVR_up:
+	case EVR_na:
+	case EVR_item:
+	case EVR_pixelSQ:
+	case EVR_pixelItem:
 		return false;
 	default:
 		break;
@@ -35,8 +60,11 @@ static size_t utf8_sequence(const char *text, size_t length)
 {
 	auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
 	unsigned char first = byte(0);
-	size_t size = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2
-	            : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+	size_t size = first < 0x80		      ? 1
+		      : first >= 0xC2 && first < 0xE0 ? 2
+		      : first >= 0xE0 && first < 0xF0 ? 3
+		      : first >= 0xF0 && first < 0xF5 ? 4
+						      : 0;
 	if (size == 0 || size > length)
 		return 0;
 	for (size_t i = 1; i < size; i++)
@@ -48,7 +76,8 @@ static size_t utf8_sequence(const char *text, size_t length)
 	return size;
 }
 
-/* Bytes that are no UTF-8 become the replacement character, so that nothing else ever crosses the wall. */
+/* Bytes that are no UTF-8 become the replacement character, so that nothing else ever crosses the
+ * wall. */
 static std::string utf8_repaired(const char *text, size_t length)
 {
 	std::string out;
@@ -88,9 +117,10 @@ bool element_needs_character_set(DcmElement *element)
 	return element_raw_text(element, text, length) && !is_plain_ascii(text, length);
 }
 
-/* The Japanese sets with code extensions (ISO_IR 87, 159) are those of ISO-2022-JP-2, which the C library
- * knows as a whole, whereas DCMTK asks it for the single sets, which it does not know. */
-static bool japanese_to_utf8(std::string &out, const std::string &character_set, const char *text, size_t length)
+/* The Japanese sets with code extensions (ISO_IR 87, 159) are those of ISO-2022-JP-2, which the C
+ * library knows as a whole, whereas DCMTK asks it for the single sets, which it does not know. */
+static bool japanese_to_utf8(std::string &out, const std::string &character_set, const char *text,
+			     size_t length)
 {
 	if (character_set.find("ISO 2022 IR 87") == std::string::npos &&
 	    character_set.find("ISO 2022 IR 159") == std::string::npos)
@@ -109,8 +139,8 @@ static bool japanese_to_utf8(std::string &out, const std::string &character_set,
 	return done;
 }
 
-static bool declared_to_utf8(std::string &out, const std::string &character_set, DcmElement *element,
-                             const char *text, size_t length)
+static bool declared_to_utf8(std::string &out, const std::string &character_set,
+			     DcmElement *element, const char *text, size_t length)
 {
 	/* The default repertoire has no bytes above 127: what occurs there is undeclared. */
 	if (character_set.empty() || character_set == "ISO_IR 6")
@@ -137,7 +167,7 @@ std::string element_utf8(DcmElement *element, const std::string &character_set)
 	if (is_plain_ascii(text, length))
 		out.assign(text, length);
 	else if (!element->isAffectedBySpecificCharacterSet() || character_set == "ISO_IR 192" ||
-	         !declared_to_utf8(out, character_set, element, text, length))
+		 !declared_to_utf8(out, character_set, element, text, length))
 		out = utf8_repaired(text, length);
 	trim(out);
 	return out;
@@ -155,7 +185,8 @@ void element_recode(DcmElement *element, const std::string &character_set)
 		DcmItem *item = static_cast<DcmItem *>(entry);
 		std::string own = character_set_of(item);
 		for (DcmObject *inner = nullptr; (inner = item->nextInContainer(inner)) != nullptr;)
-			element_recode(static_cast<DcmElement *>(inner), own.empty() ? character_set : own);
+			element_recode(static_cast<DcmElement *>(inner),
+				       own.empty() ? character_set : own);
 		item->findAndDeleteElement(DCM_SpecificCharacterSet);
 	}
 }

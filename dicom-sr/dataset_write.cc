@@ -28,8 +28,8 @@ static DcmItem *make_item(struct dataset *ds, const struct dataset_path &path)
 	for (int i = 0; i + 2 < path.count && item; i += 2) {
 		DcmItem *next = nullptr;
 		if (item->findOrCreateSequenceItem(DcmTag(tag_key(path.step[i])), next,
-		                                   static_cast<long>(path.step[i + 1]))
-		            .bad())
+						   static_cast<long>(path.step[i + 1]))
+			.bad())
 			return nullptr;
 		item = next;
 	}
@@ -38,15 +38,16 @@ static DcmItem *make_item(struct dataset *ds, const struct dataset_path &path)
 
 /* Runs put(item, tag) on the item of a path and names the attribute when it fails. */
 template <typename Put>
-static enum status_code set_element(struct dataset *ds, const struct dataset_path &path, struct status *st,
-                                    Put put)
+static enum status_code set_element(struct dataset *ds, const struct dataset_path &path,
+				    struct status *st, Put put)
 {
 	return guard(st, [&] {
 		DcmItem *item = make_item(ds, path);
-		OFCondition done = item ? put(item, DcmTag(tag_key(last_tag(path)))) : EC_IllegalCall;
+		OFCondition done =
+		    item ? put(item, DcmTag(tag_key(last_tag(path)))) : EC_IllegalCall;
 		if (done.bad())
 			return status_fail(st, STATUS_BUG, "%s cannot be set: %s",
-			                   tag_text(last_tag(path)).c_str(), done.text());
+					   tag_text(last_tag(path)).c_str(), done.text());
 		return STATUS_OK;
 	});
 }
@@ -70,43 +71,45 @@ static void recode_all(DcmDataset *top)
 	top->putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
 }
 
-extern "C" enum status_code dataset_set_string(struct dataset *ds, struct dataset_path path, const char *utf8,
-                                               struct status *st) noexcept
+extern "C" enum status_code dataset_set_string(struct dataset *ds, struct dataset_path path,
+					       const char *utf8, struct status *st) noexcept
 {
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
 		if (!is_ascii(utf8))
 			recode_all(dataset_edit(ds));
-		return utf8[0] ? item->putAndInsertString(tag, utf8) : item->insertEmptyElement(tag);
+		return utf8[0] ? item->putAndInsertString(tag, utf8)
+			       : item->insertEmptyElement(tag);
 	});
 }
 
 extern "C" enum status_code dataset_set_empty(struct dataset *ds, struct dataset_path path,
-                                              struct status *st) noexcept
+					      struct status *st) noexcept
 {
-	return set_element(ds, path, st,
-	                   [&](DcmItem *item, const DcmTag &tag) { return item->insertEmptyElement(tag); });
+	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
+		return item->insertEmptyElement(tag);
+	});
 }
 
-extern "C" enum status_code dataset_set_tag(struct dataset *ds, struct dataset_path path, uint32_t tag_value,
-                                            struct status *st) noexcept
+extern "C" enum status_code dataset_set_tag(struct dataset *ds, struct dataset_path path,
+					    uint32_t tag_value, struct status *st) noexcept
 {
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
 		return item->putAndInsertTagKey(tag, tag_key(tag_value));
 	});
 }
 
-/* A decimal string has at most 16 characters (PS3.5 6.2): of all notations that fit, the closest; of
- * equally close ones the shortest. */
+/* A decimal string has at most 16 characters (PS3.5 6.2): of all notations that fit, the closest;
+ * of equally close ones the shortest. */
 static std::string decimal_string(double value)
 {
 	std::string best;
 	double best_error = INFINITY;
 	for (std::chars_format format : {std::chars_format::general, std::chars_format::fixed,
-	                                 std::chars_format::scientific}) {
+					 std::chars_format::scientific}) {
 		for (int precision = 0; precision <= 17; precision++) {
 			char text[400];
 			std::to_chars_result done =
-			        std::to_chars(text, text + sizeof(text), value, format, precision);
+			    std::to_chars(text, text + sizeof(text), value, format, precision);
 			size_t length = static_cast<size_t>(done.ptr - text);
 			if (done.ec != std::errc() || length > 16)
 				continue;
@@ -129,7 +132,8 @@ static OFCondition put_numbers(DcmItem *item, const DcmTag &tag, const double *v
 		std::string text;
 		for (size_t i = 0; i < count; i++)
 			text += (i ? "\\" : "") + decimal_string(values[i]);
-		return item->putAndInsertString(tag, text.c_str(), static_cast<Uint32>(text.size()));
+		return item->putAndInsertString(tag, text.c_str(),
+						static_cast<Uint32>(text.size()));
 	}
 	case EVR_FD:
 		return item->putAndInsertFloat64Array(tag, values, count);
@@ -143,20 +147,21 @@ static OFCondition put_numbers(DcmItem *item, const DcmTag &tag, const double *v
 }
 
 extern "C" enum status_code dataset_set_doubles(struct dataset *ds, struct dataset_path path,
-                                                const double *values, size_t count,
-                                                struct status *st) noexcept
+						const double *values, size_t count,
+						struct status *st) noexcept
 {
 	for (size_t i = 0; i < count; i++)
 		if (!std::isfinite(values[i]))
-			return status_fail(st, STATUS_BUG, "(%04x,%04x) cannot hold a value that is not finite",
-			                   last_tag(path) >> 16, last_tag(path) & 0xFFFF);
+			return status_fail(st, STATUS_BUG,
+					   "(%04x,%04x) cannot hold a value that is not finite",
+					   last_tag(path) >> 16, last_tag(path) & 0xFFFF);
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
 		return put_numbers(item, tag, values, count);
 	});
 }
 
-extern "C" enum status_code dataset_set_double(struct dataset *ds, struct dataset_path path, double value,
-                                               struct status *st) noexcept
+extern "C" enum status_code dataset_set_double(struct dataset *ds, struct dataset_path path,
+					       double value, struct status *st) noexcept
 {
 	return dataset_set_doubles(ds, path, &value, 1, st);
 }
@@ -168,28 +173,32 @@ static OFCondition put_integer(DcmItem *item, const DcmTag &tag, int64_t value)
 	case EVR_IS:
 	case EVR_DS:
 		return fits(INT32_MIN, INT32_MAX)
-		               ? item->putAndInsertString(tag, std::to_string(value).c_str())
-		               : EC_IllegalParameter;
+			   ? item->putAndInsertString(tag, std::to_string(value).c_str())
+			   : EC_IllegalParameter;
 	case EVR_US:
 	case EVR_xs:
-		return fits(0, UINT16_MAX) ? item->putAndInsertUint16(tag, static_cast<Uint16>(value))
-		                           : EC_IllegalParameter;
+		return fits(0, UINT16_MAX)
+			   ? item->putAndInsertUint16(tag, static_cast<Uint16>(value))
+			   : EC_IllegalParameter;
 	case EVR_SS:
-		return fits(INT16_MIN, INT16_MAX) ? item->putAndInsertSint16(tag, static_cast<Sint16>(value))
-		                                  : EC_IllegalParameter;
+		return fits(INT16_MIN, INT16_MAX)
+			   ? item->putAndInsertSint16(tag, static_cast<Sint16>(value))
+			   : EC_IllegalParameter;
 	case EVR_UL:
-		return fits(0, UINT32_MAX) ? item->putAndInsertUint32(tag, static_cast<Uint32>(value))
-		                           : EC_IllegalParameter;
+		return fits(0, UINT32_MAX)
+			   ? item->putAndInsertUint32(tag, static_cast<Uint32>(value))
+			   : EC_IllegalParameter;
 	case EVR_SL:
-		return fits(INT32_MIN, INT32_MAX) ? item->putAndInsertSint32(tag, static_cast<Sint32>(value))
-		                                  : EC_IllegalParameter;
+		return fits(INT32_MIN, INT32_MAX)
+			   ? item->putAndInsertSint32(tag, static_cast<Sint32>(value))
+			   : EC_IllegalParameter;
 	default:
 		return EC_InvalidVR;
 	}
 }
 
-extern "C" enum status_code dataset_set_int(struct dataset *ds, struct dataset_path path, int64_t value,
-                                            struct status *st) noexcept
+extern "C" enum status_code dataset_set_int(struct dataset *ds, struct dataset_path path,
+					    int64_t value, struct status *st) noexcept
 {
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &tag) {
 		return put_integer(item, tag, value);
@@ -202,17 +211,20 @@ static unsigned private_block(DcmItem *item, uint16_t group, const char *creator
 	for (unsigned block = 0x10; block <= 0xFF; block++) {
 		DcmElement *owner = nullptr;
 		DcmTagKey key(group, static_cast<Uint16>(block));
-		if (item->findAndGetElement(key, owner).good() && element_utf8(owner, "") == creator)
+		if (item->findAndGetElement(key, owner).good() &&
+		    element_utf8(owner, "") == creator)
 			return block;
 		if (!owner)
-			return item->putAndInsertString(DcmTag(key, EVR_LO), creator).good() ? block : 0;
+			return item->putAndInsertString(DcmTag(key, EVR_LO), creator).good() ? block
+											     : 0;
 	}
 	return 0;
 }
 
-extern "C" enum status_code dataset_set_private(struct dataset *ds, uint16_t group, const char *creator,
-                                                uint8_t element, const char *vr, double value,
-                                                struct status *st) noexcept
+extern "C" enum status_code dataset_set_private(struct dataset *ds, uint16_t group,
+						const char *creator, uint8_t element,
+						const char *vr, double value,
+						struct status *st) noexcept
 {
 	struct dataset_path path = AT(static_cast<uint32_t>(group) << 16 | element);
 	return set_element(ds, path, st, [&](DcmItem *item, const DcmTag &) -> OFCondition {
@@ -228,8 +240,8 @@ extern "C" enum status_code dataset_set_private(struct dataset *ds, uint16_t gro
 	});
 }
 
-extern "C" enum status_code dataset_copy(struct dataset *to, const struct dataset *from, uint32_t tag,
-                                         struct status *st) noexcept
+extern "C" enum status_code dataset_copy(struct dataset *to, const struct dataset *from,
+					 uint32_t tag, struct status *st) noexcept
 {
 	return guard(st, [&] {
 		DcmElement *element = path_element(from, AT(tag));
@@ -241,8 +253,8 @@ extern "C" enum status_code dataset_copy(struct dataset *to, const struct datase
 		OFCondition done = dataset_edit(to)->insert(copy, OFTrue);
 		if (done.bad()) {
 			delete copy;
-			return status_fail(st, STATUS_BUG, "%s cannot be copied: %s", tag_text(tag).c_str(),
-			                   done.text());
+			return status_fail(st, STATUS_BUG, "%s cannot be copied: %s",
+					   tag_text(tag).c_str(), done.text());
 		}
 		return STATUS_OK;
 	});
@@ -250,8 +262,8 @@ extern "C" enum status_code dataset_copy(struct dataset *to, const struct datase
 
 /* ---- out ---- */
 
-static enum status_code write_encoded(std::vector<uint8_t> &out, DcmDataset *top, E_TransferSyntax syntax,
-                                      struct status *st)
+static enum status_code write_encoded(std::vector<uint8_t> &out, DcmDataset *top,
+				      E_TransferSyntax syntax, struct status *st)
 {
 	std::vector<uint8_t> block(1 << 20);
 	DcmOutputBufferStream stream(block.data(), static_cast<offile_off_t>(block.size()));
@@ -260,7 +272,7 @@ static enum status_code write_encoded(std::vector<uint8_t> &out, DcmDataset *top
 	top->transferInit();
 	do {
 		done = top->write(stream, syntax, EET_ExplicitLength, &cache, EGL_withoutGL,
-		                  EPD_withoutPadding);
+				  EPD_withoutPadding);
 		void *ready = nullptr;
 		offile_off_t length = 0;
 		stream.flushBuffer(ready, length);
@@ -269,7 +281,8 @@ static enum status_code write_encoded(std::vector<uint8_t> &out, DcmDataset *top
 	} while (done == EC_StreamNotifyClient);
 	top->transferEnd();
 	if (done.bad())
-		return status_fail(st, STATUS_REFUSE, "the data set cannot be encoded: %s", done.text());
+		return status_fail(st, STATUS_REFUSE, "the data set cannot be encoded: %s",
+				   done.text());
 	return STATUS_OK;
 }
 
@@ -284,13 +297,15 @@ static enum status_code hand_over(const std::vector<uint8_t> &from, uint8_t **by
 }
 
 /* One element of the meta header: always Explicit VR Little Endian (PS3.10 7.1). */
-static void meta_element(std::vector<uint8_t> &out, uint8_t element, const char vr[3], std::string value)
+static void meta_element(std::vector<uint8_t> &out, uint8_t element, const char vr[3],
+			 std::string value)
 {
 	bool is_long = strcmp(vr, "OB") == 0;
 	if (value.size() % 2)
 		value += strcmp(vr, "SH") == 0 ? ' ' : '\0';
 	size_t size = value.size();
-	out.insert(out.end(), {2, 0, element, 0, static_cast<uint8_t>(vr[0]), static_cast<uint8_t>(vr[1])});
+	out.insert(out.end(),
+		   {2, 0, element, 0, static_cast<uint8_t>(vr[0]), static_cast<uint8_t>(vr[1])});
 	if (is_long)
 		out.insert(out.end(), {0, 0});
 	for (int i = 0; i < (is_long ? 4 : 2); i++)
@@ -322,8 +337,8 @@ static std::vector<uint8_t> meta_header(DcmDataset *top)
 	return out;
 }
 
-extern "C" enum status_code dataset_write_file_memory(struct dataset *ds, uint8_t **bytes, size_t *size,
-                                                      struct status *st) noexcept
+extern "C" enum status_code dataset_write_file_memory(struct dataset *ds, uint8_t **bytes,
+						      size_t *size, struct status *st) noexcept
 {
 	*bytes = nullptr;
 	return guard(st, [&] {
@@ -337,7 +352,8 @@ extern "C" enum status_code dataset_write_file_memory(struct dataset *ds, uint8_
 	});
 }
 
-extern "C" enum status_code dataset_write_file(struct dataset *ds, const char *path, struct status *st) noexcept
+extern "C" enum status_code dataset_write_file(struct dataset *ds, const char *path,
+					       struct status *st) noexcept
 {
 	uint8_t *bytes = nullptr;
 	size_t size = 0;
@@ -353,8 +369,8 @@ extern "C" enum status_code dataset_write_file(struct dataset *ds, const char *p
 }
 
 extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*keep)(uint32_t tag),
-                                                    uint8_t **bytes, size_t *size,
-                                                    struct status *st) noexcept
+						    uint8_t **bytes, size_t *size,
+						    struct status *st) noexcept
 {
 	*bytes = nullptr;
 	return guard(st, [&] {
@@ -365,8 +381,10 @@ extern "C" enum status_code dataset_encode_elements(struct dataset *ds, bool (*k
 		if (keep(TAG_PixelData) && pixels_decode(ds, &undecodable) != STATUS_OK)
 			syntax = top->getCurrentXfer();
 		DcmDataset kept;
-		for (DcmObject *entry = nullptr; (entry = top->nextInContainer(entry)) != nullptr;) {
-			uint32_t tag = static_cast<uint32_t>(entry->getGTag()) << 16 | entry->getETag();
+		for (DcmObject *entry = nullptr;
+		     (entry = top->nextInContainer(entry)) != nullptr;) {
+			uint32_t tag =
+			    static_cast<uint32_t>(entry->getGTag()) << 16 | entry->getETag();
 			if (!keep(tag))
 				continue;
 			DcmElement *copy = static_cast<DcmElement *>(entry->clone());

@@ -5,22 +5,34 @@
 #include "tags.h"
 #include "uid.h"
 
-/* What a classic image is: where it lies, how it was acquired, how its pixels become signal. Numbers are compared by
- * value ("1.50" is "1.5"). No UIDs, no names, no series or content attributes: archives edit those. */
-static const uint32_t image_numbers[] = {
-        TAG_Rows,          TAG_Columns,        TAG_NumberOfFrames,      TAG_PixelRepresentation,
-        TAG_PixelSpacing,  TAG_SliceThickness, TAG_ImagePositionPatient, TAG_ImageOrientationPatient,
-        TAG_RescaleSlope,  TAG_RescaleIntercept, TAG_EchoTime,          TAG_RepetitionTime,
-        TAG_FlipAngle,     TAG_MagneticFieldStrength};
-static const uint32_t image_texts[] = {TAG_Modality,        TAG_ComplexImageComponent,
-                                       TAG_AcquisitionDate, TAG_AcquisitionTime, TAG_AcquisitionDateTime,
-                                       TAG_ScanningSequence, TAG_ReceiveCoilName, TAG_ContrastBolusAgent};
+/* What a classic image is: where it lies, how it was acquired, how its pixels become signal.
+ * Numbers are compared by value ("1.50" is "1.5"). No UIDs, no names, no series or content
+ * attributes: archives edit those. */
+static const uint32_t image_numbers[] = {TAG_Rows,
+					 TAG_Columns,
+					 TAG_NumberOfFrames,
+					 TAG_PixelRepresentation,
+					 TAG_PixelSpacing,
+					 TAG_SliceThickness,
+					 TAG_ImagePositionPatient,
+					 TAG_ImageOrientationPatient,
+					 TAG_RescaleSlope,
+					 TAG_RescaleIntercept,
+					 TAG_EchoTime,
+					 TAG_RepetitionTime,
+					 TAG_FlipAngle,
+					 TAG_MagneticFieldStrength};
+static const uint32_t image_texts[] = {
+    TAG_Modality,	 TAG_ComplexImageComponent, TAG_AcquisitionDate,
+    TAG_AcquisitionTime, TAG_AcquisitionDateTime,   TAG_ScanningSequence,
+    TAG_ReceiveCoilName, TAG_ContrastBolusAgent};
 
 /* Contours, names, codes and what they were drawn on. */
 static bool structure_set_keep(uint32_t tag)
 {
 	return tag == TAG_StructureSetROISequence || tag == TAG_ROIContourSequence ||
-	       tag == TAG_RTROIObservationsSequence || tag == TAG_ReferencedFrameOfReferenceSequence;
+	       tag == TAG_RTROIObservationsSequence ||
+	       tag == TAG_ReferencedFrameOfReferenceSequence;
 }
 
 /* Everything else: the whole data set without patient, identifiers, dates and persons. */
@@ -31,7 +43,8 @@ static bool other_keep(uint32_t tag)
 	if (group <= 0x0002 || group == 0x0010 || element == 0)
 		return false;
 	if (group == 0x0008)
-		return tag == TAG_SOPClassUID || tag == TAG_ImageType || tag == TAG_Modality || element > 0x1100;
+		return tag == TAG_SOPClassUID || tag == TAG_ImageType || tag == TAG_Modality ||
+		       element > 0x1100;
 	return tag != TAG_StudyInstanceUID && tag != TAG_SeriesInstanceUID && tag != TAG_StudyID &&
 	       tag != TAG_SeriesNumber && tag != TAG_InstanceNumber;
 }
@@ -46,7 +59,8 @@ static bool is_classic_image(const struct dataset *ds)
 	       dataset_get_int(ds, AT(TAG_SamplesPerPixel), 1) == 1;
 }
 
-static enum status_code add_attributes(struct digest *digest, const struct dataset *ds, struct status *st)
+static enum status_code add_attributes(struct digest *digest, const struct dataset *ds,
+				       struct status *st)
 {
 	char text[1024];
 
@@ -65,7 +79,8 @@ static enum status_code add_attributes(struct digest *digest, const struct datas
 			return st->code;
 		digest_text(digest, text);
 	}
-	/* Compressors rewrite the first two values of Image Type (ORIGINAL -> DERIVED); the rest says what the image is. */
+	/* Compressors rewrite the first two values of Image Type (ORIGINAL -> DERIVED); the rest
+	 * says what the image is. */
 	if (dataset_get_string(ds, AT(TAG_ImageType), text, sizeof(text), st) != STATUS_OK)
 		return st->code;
 	const char *rest = strchr(text, '\\');
@@ -73,23 +88,27 @@ static enum status_code add_attributes(struct digest *digest, const struct datas
 	digest_text(digest, rest ? rest : "");
 	/* vendors' private attributes that change what the pixels mean */
 	digest_double(digest, dataset_get_private_double(ds, 0x0043, "GEMS_PARM_01", 0x2F));
-	digest_double(digest, dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E));
+	digest_double(digest,
+		      dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E));
 	return STATUS_OK;
 }
 
 /* Stored values, not bytes: the same for every transfer syntax that is lossless. */
 static enum status_code add_pixels(struct digest *digest, struct dataset *ds, struct status *st)
 {
-	int64_t rows = dataset_get_int(ds, AT(TAG_Rows), 0), columns = dataset_get_int(ds, AT(TAG_Columns), 0);
+	int64_t rows = dataset_get_int(ds, AT(TAG_Rows), 0),
+		columns = dataset_get_int(ds, AT(TAG_Columns), 0);
 	int64_t frames = dataset_get_int(ds, AT(TAG_NumberOfFrames), 1);
 	size_t count;
 	float *values;
 	uint16_t *words;
 	enum status_code code = STATUS_OK;
 
-	if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 || frames < 1 || frames > 1000000)
-		return status_fail(st, STATUS_REFUSE, "impossible image size: %lld rows, %lld columns, %lld frames",
-		                   (long long)rows, (long long)columns, (long long)frames);
+	if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 || frames < 1 ||
+	    frames > 1000000)
+		return status_fail(st, STATUS_REFUSE,
+				   "impossible image size: %lld rows, %lld columns, %lld frames",
+				   (long long)rows, (long long)columns, (long long)frames);
 	count = (size_t)rows * (size_t)columns;
 	values = malloc(count * sizeof(*values));
 	words = malloc(count * sizeof(*words));
@@ -108,8 +127,8 @@ static enum status_code add_pixels(struct digest *digest, struct dataset *ds, st
 	return code;
 }
 
-static enum status_code add_elements(struct digest *digest, struct dataset *ds, bool (*keep)(uint32_t tag),
-                                     struct status *st)
+static enum status_code add_elements(struct digest *digest, struct dataset *ds,
+				     bool (*keep)(uint32_t tag), struct status *st)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -137,7 +156,8 @@ enum status_code dataset_evidence_hash(struct dataset *ds, char hex[65], struct 
 		if (code == STATUS_OK)
 			code = add_pixels(digest, ds, st);
 	} else if (code == STATUS_OK) {
-		bool contours = dataset_presence(ds, AT(TAG_StructureSetROISequence)) != DATASET_ABSENT;
+		bool contours =
+		    dataset_presence(ds, AT(TAG_StructureSetROISequence)) != DATASET_ABSENT;
 		code = add_elements(digest, ds, contours ? structure_set_keep : other_keep, st);
 	}
 	digest_finish(digest, hex);

@@ -19,9 +19,26 @@ static bool starts_with(const char *text, const char *start)
 /* One value of Image Type or Complex Image Component, in any vendor's words. */
 static enum image_component component_of_word(const char *word)
 {
-	static const char *const derived[] = {"MIP", "MNIP", "MINIP", "SWI", "MPR", "ADC", "TRACEW", "FA", "SUB",
-	                                      "T1MAP", "T2MAP", "T2STARMAP", "R2STARMAP", "WATER", "FAT",
-	                                      "W", "F", "FF", "PROJECTION IMAGE", "SUBTRACTION"};
+	static const char *const derived[] = {"MIP",
+					      "MNIP",
+					      "MINIP",
+					      "SWI",
+					      "MPR",
+					      "ADC",
+					      "TRACEW",
+					      "FA",
+					      "SUB",
+					      "T1MAP",
+					      "T2MAP",
+					      "T2STARMAP",
+					      "R2STARMAP",
+					      "WATER",
+					      "FAT",
+					      "W",
+					      "F",
+					      "FF",
+					      "PROJECTION IMAGE",
+					      "SUBTRACTION"};
 
 	if (strcmp(word, "M") == 0 || strcmp(word, "MAGNITUDE") == 0 || starts_with(word, "M_"))
 		return IMAGE_MAGNITUDE;
@@ -40,14 +57,16 @@ static enum image_component component_of_word(const char *word)
 	return IMAGE_UNKNOWN;
 }
 
-/* Values 3 and later of Image Type. A derived map anywhere wins over the component it was made from. */
+/* Values 3 and later of Image Type. A derived map anywhere wins over the component it was made
+ * from. */
 static enum image_component component_of_image_type(char *image_type)
 {
 	enum image_component component = IMAGE_UNKNOWN;
 	char *rest = NULL;
 	int index = 0;
 
-	for (char *word = strtok_r(image_type, "\\", &rest); word; word = strtok_r(NULL, "\\", &rest), index++) {
+	for (char *word = strtok_r(image_type, "\\", &rest); word;
+	     word = strtok_r(NULL, "\\", &rest), index++) {
 		enum image_component found;
 		size_t length = strlen(word);
 		while (length > 0 && word[length - 1] == ' ')
@@ -63,9 +82,11 @@ static enum image_component component_of_image_type(char *image_type)
 	return component;
 }
 
-static enum status_code read_component(enum image_component *component, const struct dataset *ds, struct status *st)
+static enum status_code read_component(enum image_component *component, const struct dataset *ds,
+				       struct status *st)
 {
-	static const enum image_component ge[] = {IMAGE_MAGNITUDE, IMAGE_PHASE, IMAGE_REAL, IMAGE_IMAGINARY};
+	static const enum image_component ge[] = {IMAGE_MAGNITUDE, IMAGE_PHASE, IMAGE_REAL,
+						  IMAGE_IMAGINARY};
 	char text[260];
 	double private_value = dataset_get_private_double(ds, 0x0043, "GEMS_PARM_01", 0x2F);
 	enum image_component by_type;
@@ -76,7 +97,8 @@ static enum status_code read_component(enum image_component *component, const st
 	by_type = component_of_image_type(text);
 	code = dataset_get_string(ds, AT(TAG_ComplexImageComponent), text, sizeof(text), st);
 	*component = component_of_word(text);
-	/* Image Type says ORIGINAL\PRIMARY\OTHER for all of GE's four; only the private element tells. */
+	/* Image Type says ORIGINAL\PRIMARY\OTHER for all of GE's four; only the private element
+	 * tells. */
 	if (*component == IMAGE_UNKNOWN && private_value >= 0 && private_value <= 3 &&
 	    private_value == floor(private_value))
 		*component = ge[(int)private_value];
@@ -114,8 +136,8 @@ static void split_offset(char *datetime, char offset[8])
 	*sign = '\0';
 }
 
-static enum status_code read_date_and_time(char out[33], const struct dataset *ds, uint32_t date_tag,
-                                           uint32_t time_tag, struct status *st)
+static enum status_code read_date_and_time(char out[33], const struct dataset *ds,
+					   uint32_t date_tag, uint32_t time_tag, struct status *st)
 {
 	char date[33], time[33], date_digits[12], time_digits[20];
 	enum status_code code = dataset_get_string(ds, AT(date_tag), date, sizeof(date), st);
@@ -133,23 +155,25 @@ static enum status_code read_date_and_time(char out[33], const struct dataset *d
 }
 
 static enum status_code read_acquisition_time(struct instance_info *info, const struct dataset *ds,
-                                              struct status *st)
+					      struct status *st)
 {
 	char datetime[40];
-	enum status_code code = dataset_get_string(ds, AT(TAG_AcquisitionDateTime), datetime, sizeof(datetime), st);
+	enum status_code code =
+	    dataset_get_string(ds, AT(TAG_AcquisitionDateTime), datetime, sizeof(datetime), st);
 
 	if (code != STATUS_OK)
 		return code;
 	split_offset(datetime, info->utc_offset);
 	/* an hour at least, or it does not say when */
 	if (strlen(datetime) >= 10)
-		snprintf(info->acquisition_datetime, sizeof(info->acquisition_datetime), "%.32s", datetime);
+		snprintf(info->acquisition_datetime, sizeof(info->acquisition_datetime), "%.32s",
+			 datetime);
 	else
 		code = read_date_and_time(info->acquisition_datetime, ds, TAG_AcquisitionDate,
-		                          TAG_AcquisitionTime, st);
+					  TAG_AcquisitionTime, st);
 	if (code == STATUS_OK && !info->utc_offset[0])
 		code = dataset_get_string(ds, AT(TAG_TimezoneOffsetFromUTC), info->utc_offset,
-		                          sizeof(info->utc_offset), st);
+					  sizeof(info->utc_offset), st);
 	return code;
 }
 
@@ -168,7 +192,8 @@ static void read_vector(double *values, unsigned count, const struct dataset *ds
 		values[i] = dataset_get_double(ds, AT(tag), i);
 }
 
-static enum status_code read_texts(struct instance_info *info, const struct dataset *ds, struct status *st)
+static enum status_code read_texts(struct instance_info *info, const struct dataset *ds,
+				   struct status *st)
 {
 	const struct {
 		uint32_t tag;
@@ -176,24 +201,24 @@ static enum status_code read_texts(struct instance_info *info, const struct data
 		size_t size;
 	} rows[] = {
 #define ROW(keyword, member) {TAG_##keyword, info->member, sizeof(info->member)}
-	        ROW(SOPClassUID, sop_class_uid),
-	        ROW(SOPInstanceUID, sop_instance_uid),
-	        ROW(StudyInstanceUID, study_instance_uid),
-	        ROW(SeriesInstanceUID, series_instance_uid),
-	        ROW(FrameOfReferenceUID, frame_of_reference_uid),
-	        ROW(PatientID, patient_id),
-	        ROW(IssuerOfPatientID, patient_issuer),
-	        ROW(PatientName, patient_name),
-	        ROW(PatientBirthDate, patient_birth_date),
-	        ROW(Modality, modality),
-	        ROW(SeriesDescription, series_description),
-	        ROW(ProtocolName, protocol_name),
-	        ROW(SequenceName, sequence_name),
-	        ROW(Manufacturer, manufacturer),
-	        ROW(StationName, station_name),
-	        ROW(ScanningSequence, scanning_sequence),
-	        ROW(ReceiveCoilName, receive_coil),
-	        ROW(ContrastBolusAgent, contrast_agent),
+	    ROW(SOPClassUID, sop_class_uid),
+	    ROW(SOPInstanceUID, sop_instance_uid),
+	    ROW(StudyInstanceUID, study_instance_uid),
+	    ROW(SeriesInstanceUID, series_instance_uid),
+	    ROW(FrameOfReferenceUID, frame_of_reference_uid),
+	    ROW(PatientID, patient_id),
+	    ROW(IssuerOfPatientID, patient_issuer),
+	    ROW(PatientName, patient_name),
+	    ROW(PatientBirthDate, patient_birth_date),
+	    ROW(Modality, modality),
+	    ROW(SeriesDescription, series_description),
+	    ROW(ProtocolName, protocol_name),
+	    ROW(SequenceName, sequence_name),
+	    ROW(Manufacturer, manufacturer),
+	    ROW(StationName, station_name),
+	    ROW(ScanningSequence, scanning_sequence),
+	    ROW(ReceiveCoilName, receive_coil),
+	    ROW(ContrastBolusAgent, contrast_agent),
 #undef ROW
 	};
 	enum status_code code = STATUS_OK;
@@ -202,7 +227,7 @@ static enum status_code read_texts(struct instance_info *info, const struct data
 		code = dataset_get_string(ds, AT(rows[i].tag), rows[i].out, rows[i].size, st);
 	if (code == STATUS_OK && !info->sequence_name[0])
 		code = dataset_get_string(ds, AT(TAG_PulseSequenceName), info->sequence_name,
-		                          sizeof(info->sequence_name), st);
+					  sizeof(info->sequence_name), st);
 	return code;
 }
 
@@ -224,49 +249,55 @@ static void read_numbers(struct instance_info *info, const struct dataset *ds)
 	info->images_in_acquisition = read_count(ds, TAG_ImagesInAcquisition, -1);
 }
 
-static enum status_code read_references(struct instance_info *info, const struct dataset *ds, struct status *st)
+static enum status_code read_references(struct instance_info *info, const struct dataset *ds,
+					struct status *st)
 {
 	bool contours = dataset_presence(ds, AT(TAG_StructureSetROISequence)) != DATASET_ABSENT;
 	bool segments = dataset_presence(ds, AT(TAG_SegmentSequence)) != DATASET_ABSENT;
-	struct dataset_path series = AT(TAG_ReferencedFrameOfReferenceSequence, 0, TAG_RTReferencedStudySequence, 0,
-	                                TAG_RTReferencedSeriesSequence, 0, TAG_SeriesInstanceUID);
+	struct dataset_path series =
+	    AT(TAG_ReferencedFrameOfReferenceSequence, 0, TAG_RTReferencedStudySequence, 0,
+	       TAG_RTReferencedSeriesSequence, 0, TAG_SeriesInstanceUID);
 	enum status_code code = STATUS_OK;
 
 	if (contours)
-		code = read_date_and_time(info->content_datetime, ds, TAG_StructureSetDate, TAG_StructureSetTime, st);
+		code = read_date_and_time(info->content_datetime, ds, TAG_StructureSetDate,
+					  TAG_StructureSetTime, st);
 	else if (segments)
-		code = read_date_and_time(info->content_datetime, ds, TAG_ContentDate, TAG_ContentTime, st);
+		code = read_date_and_time(info->content_datetime, ds, TAG_ContentDate,
+					  TAG_ContentTime, st);
 	if (segments)
 		series = AT(TAG_ReferencedSeriesSequence, 0, TAG_SeriesInstanceUID);
 	if (code == STATUS_OK && (contours || segments))
 		code = dataset_get_string(ds, series, info->referenced_series_uid,
-		                          sizeof(info->referenced_series_uid), st);
+					  sizeof(info->referenced_series_uid), st);
 	if (code == STATUS_OK && contours && !info->frame_of_reference_uid[0])
 		code = dataset_get_string(
-		        ds, AT(TAG_ReferencedFrameOfReferenceSequence, 0, TAG_FrameOfReferenceUID),
-		        info->frame_of_reference_uid, sizeof(info->frame_of_reference_uid), st);
+		    ds, AT(TAG_ReferencedFrameOfReferenceSequence, 0, TAG_FrameOfReferenceUID),
+		    info->frame_of_reference_uid, sizeof(info->frame_of_reference_uid), st);
 	return code;
 }
 
-static enum status_code check(const struct instance_info *info, const struct dataset *ds, struct status *st)
+static enum status_code check(const struct instance_info *info, const struct dataset *ds,
+			      struct status *st)
 {
 	if (!info->sop_class_uid[0] || !info->sop_instance_uid[0])
 		return status_fail(st, STATUS_REFUSE, "no SOP %s UID in the data set",
-		                   info->sop_class_uid[0] ? "Instance" : "Class");
+				   info->sop_class_uid[0] ? "Instance" : "Class");
 	if (!info->study_instance_uid[0] || !info->series_instance_uid[0])
 		return status_fail(st, STATUS_REFUSE, "no %s Instance UID in the data set",
-		                   info->study_instance_uid[0] ? "Series" : "Study");
+				   info->study_instance_uid[0] ? "Series" : "Study");
 	if (strcmp(info->sop_class_uid, MR_IMAGE_STORAGE) != 0)
 		return STATUS_OK;
 	if (info->rows < 1 || info->columns < 1 || info->rows > 65535 || info->columns > 65535)
-		return status_fail(st, STATUS_REFUSE, "MR image with %d rows and %d columns", info->rows,
-		                   info->columns);
+		return status_fail(st, STATUS_REFUSE, "MR image with %d rows and %d columns",
+				   info->rows, info->columns);
 	if (dataset_presence(ds, AT(TAG_PixelData)) != DATASET_HAS_VALUE)
 		return status_fail(st, STATUS_REFUSE, "MR image without pixel data");
 	return STATUS_OK;
 }
 
-enum status_code instance_info_read(struct instance_info *info, struct dataset *ds, struct status *st)
+enum status_code instance_info_read(struct instance_info *info, struct dataset *ds,
+				    struct status *st)
 {
 	enum status_code code;
 
@@ -294,7 +325,8 @@ double field_strength_tesla(double as_written)
 		return as_written;
 	if (as_written >= 200 && as_written < 1000)
 		return as_written / 1e3;
-	/* 1500 is millitesla, but 5000 could as well be gauss: taken only where a clinical magnet is meant */
+	/* 1500 is millitesla, but 5000 could as well be gauss: taken only where a clinical magnet
+	 * is meant */
 	for (size_t i = 0; i < sizeof(clinical_t) / sizeof(*clinical_t); i++)
 		if (fabs(as_written / 1e3 - clinical_t[i]) <= 0.12)
 			return as_written / 1e3;

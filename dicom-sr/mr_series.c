@@ -6,18 +6,18 @@
 #include <string.h>
 
 /* Positions this close along the normal are one slice; echo times this close are one echo. */
-#define SAME_POSITION_MM 0.01
+#define SAME_POSITION_MM  0.01
 #define SAME_ECHO_TIME_MS 0.005
-#define SAME_DIRECTION 1e-4
+#define SAME_DIRECTION	  1e-4
 
 /* The images that take part, with what they are sorted by. */
 struct taking_part {
 	const struct instance_info *infos;
-	int *index;          /* into infos */
-	int *slice, *echo;   /* per image */
-	double *along_mm;    /* position along the normal, per image */
+	int *index;	   /* into infos */
+	int *slice, *echo; /* per image */
+	double *along_mm;  /* position along the normal, per image */
 	int count;
-	double *slice_mm;    /* distinct positions, rising */
+	double *slice_mm; /* distinct positions, rising */
 	int slices;
 	double normal[3];
 };
@@ -29,9 +29,10 @@ static const struct instance_info *part(const struct taking_part *all, int i)
 
 /* ---- which images ---- */
 
-/* An image that says nothing of its component is taken for magnitude only when none says it is one. */
-static enum status_code choose_images(struct taking_part *all, struct mr_series *series, int n_infos,
-                                      struct status *st)
+/* An image that says nothing of its component is taken for magnitude only when none says it is one.
+ */
+static enum status_code choose_images(struct taking_part *all, struct mr_series *series,
+				      int n_infos, struct status *st)
 {
 	int of[IMAGE_DERIVED + 1] = {0};
 	enum image_component wanted;
@@ -49,8 +50,8 @@ static enum status_code choose_images(struct taking_part *all, struct mr_series 
 	if (n_infos > 0 && of[IMAGE_PHASE] == n_infos)
 		return status_fail(st, STATUS_REFUSE, "phase images only, no magnitude images");
 	return status_fail(st, STATUS_REFUSE,
-	                   "no magnitude images (%d phase, %d real, %d imaginary, %d derived maps)",
-	                   of[IMAGE_PHASE], of[IMAGE_REAL], of[IMAGE_IMAGINARY], of[IMAGE_DERIVED]);
+			   "no magnitude images (%d phase, %d real, %d imaginary, %d derived maps)",
+			   of[IMAGE_PHASE], of[IMAGE_REAL], of[IMAGE_IMAGINARY], of[IMAGE_DERIVED]);
 }
 
 static bool differ(double a, double b, double tolerance)
@@ -61,37 +62,40 @@ static bool differ(double a, double b, double tolerance)
 }
 
 /* Everything but position and echo time has to be the same in all images. */
-static enum status_code check_same(const struct instance_info *first, const struct instance_info *info,
-                                   struct status *st)
+static enum status_code check_same(const struct instance_info *first,
+				   const struct instance_info *info, struct status *st)
 {
 	if (info->frames > 1)
-		return status_fail(st, STATUS_REFUSE, "multi-frame images (Enhanced MR) are not read yet");
+		return status_fail(st, STATUS_REFUSE,
+				   "multi-frame images (Enhanced MR) are not read yet");
 	for (int a = 0; a < 6; a++)
 		if (isnan(info->orientation[a]) || isnan(info->position_mm[a % 3]))
-			return status_fail(st, STATUS_REFUSE, "an image without position or orientation");
+			return status_fail(st, STATUS_REFUSE,
+					   "an image without position or orientation");
 	if (!(info->pixel_spacing_mm[0] > 0) || !(info->pixel_spacing_mm[1] > 0))
 		return status_fail(st, STATUS_REFUSE, "an image without pixel spacing");
 	if (info->rows != first->rows || info->columns != first->columns)
-		return status_fail(st, STATUS_REFUSE, "mixed matrix: %d x %d and %d x %d", first->rows,
-		                   first->columns, info->rows, info->columns);
+		return status_fail(st, STATUS_REFUSE, "mixed matrix: %d x %d and %d x %d",
+				   first->rows, first->columns, info->rows, info->columns);
 	for (int a = 0; a < 6; a++)
 		if (differ(info->orientation[a], first->orientation[a], SAME_DIRECTION))
 			return status_fail(st, STATUS_REFUSE, "mixed orientation of slices");
 	for (int a = 0; a < 2; a++)
 		if (differ(info->pixel_spacing_mm[a], first->pixel_spacing_mm[a],
-		           1e-4 * first->pixel_spacing_mm[a]))
+			   1e-4 * first->pixel_spacing_mm[a]))
 			return status_fail(st, STATUS_REFUSE, "mixed pixel spacing: %g and %g mm",
-			                   first->pixel_spacing_mm[a], info->pixel_spacing_mm[a]);
+					   first->pixel_spacing_mm[a], info->pixel_spacing_mm[a]);
 	if (strcmp(info->frame_of_reference_uid, first->frame_of_reference_uid) != 0)
 		return status_fail(st, STATUS_REFUSE, "images on two frames of reference");
 	if (differ(info->tr_ms, first->tr_ms, 1e-3 * fabs(first->tr_ms)))
-		return status_fail(st, STATUS_REFUSE, "mixed repetition times: %g and %g ms", first->tr_ms,
-		                   info->tr_ms);
+		return status_fail(st, STATUS_REFUSE, "mixed repetition times: %g and %g ms",
+				   first->tr_ms, info->tr_ms);
 	if (differ(info->flip_deg, first->flip_deg, 1e-3 * fabs(first->flip_deg)))
-		return status_fail(st, STATUS_REFUSE, "mixed flip angles: %g and %g degrees", first->flip_deg,
-		                   info->flip_deg);
+		return status_fail(st, STATUS_REFUSE, "mixed flip angles: %g and %g degrees",
+				   first->flip_deg, info->flip_deg);
 	if (isnan(info->te_ms) != isnan(first->te_ms))
-		return status_fail(st, STATUS_REFUSE, "some images have an echo time, others have none");
+		return status_fail(st, STATUS_REFUSE,
+				   "some images have an echo time, others have none");
 	return STATUS_OK;
 }
 
@@ -104,7 +108,8 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts values and keeps one of each group that lies within tolerance of its first. Returns the number kept. */
+/* Sorts values and keeps one of each group that lies within tolerance of its first. Returns the
+ * number kept. */
 static int distinct(double *values, int count, double tolerance)
 {
 	int kept = 0;
@@ -134,15 +139,18 @@ static void find_slices(struct taking_part *all)
 	all->normal[2] = o[0] * o[4] - o[1] * o[3];
 	for (int i = 0; i < all->count; i++) {
 		const double *p = part(all, i)->position_mm;
-		all->along_mm[i] = p[0] * all->normal[0] + p[1] * all->normal[1] + p[2] * all->normal[2];
+		all->along_mm[i] =
+		    p[0] * all->normal[0] + p[1] * all->normal[1] + p[2] * all->normal[2];
 		all->slice_mm[i] = all->along_mm[i];
 	}
 	all->slices = distinct(all->slice_mm, all->count, SAME_POSITION_MM);
 	for (int i = 0; i < all->count; i++)
-		all->slice[i] = which(all->slice_mm, all->slices, all->along_mm[i], SAME_POSITION_MM);
+		all->slice[i] =
+		    which(all->slice_mm, all->slices, all->along_mm[i], SAME_POSITION_MM);
 }
 
-static enum status_code find_echoes(struct taking_part *all, struct mr_series *series, struct status *st)
+static enum status_code find_echoes(struct taking_part *all, struct mr_series *series,
+				    struct status *st)
 {
 	double *te_ms = malloc((size_t)all->count * sizeof(*te_ms));
 	int echoes;
@@ -158,16 +166,20 @@ static enum status_code find_echoes(struct taking_part *all, struct mr_series *s
 		series->echoes = echoes;
 		for (int i = 0; i < all->count; i++)
 			all->echo[i] = echoes == 1 ? 0
-			                           : which(te_ms, echoes, part(all, i)->te_ms, SAME_ECHO_TIME_MS);
+						   : which(te_ms, echoes, part(all, i)->te_ms,
+							   SAME_ECHO_TIME_MS);
 	}
 	free(te_ms);
 	if (echoes > MR_SERIES_MAX_ECHOES)
-		return status_fail(st, STATUS_REFUSE, "mixed echo times: %d different ones", echoes);
+		return status_fail(st, STATUS_REFUSE, "mixed echo times: %d different ones",
+				   echoes);
 	return STATUS_OK;
 }
 
-/* Two images of one slice and echo: a re-send when their evidence is the same, otherwise a repetition. */
-static enum status_code place_images(struct taking_part *all, struct mr_series *series, struct status *st)
+/* Two images of one slice and echo: a re-send when their evidence is the same, otherwise a
+ * repetition. */
+static enum status_code place_images(struct taking_part *all, struct mr_series *series,
+				     struct status *st)
 {
 	size_t cells = (size_t)all->slices * (size_t)series->echoes;
 
@@ -178,12 +190,14 @@ static enum status_code place_images(struct taking_part *all, struct mr_series *
 		series->image[c] = -1;
 	for (int i = 0; i < all->count; i++) {
 		int *cell = &series->image[all->slice[i] * series->echoes + all->echo[i]];
-		const struct instance_info *here = *cell < 0 ? NULL : &all->infos[*cell], *info = part(all, i);
+		const struct instance_info *here = *cell < 0 ? NULL : &all->infos[*cell],
+					   *info = part(all, i);
 		if (here && strcmp(here->evidence_hash, info->evidence_hash) != 0)
-			return status_fail(st, STATUS_REFUSE,
-			                   "two different images at slice %d, echo %d (TE %g ms): a repeated or "
-			                   "dynamic acquisition, or components that cannot be told apart",
-			                   all->slice[i] + 1, all->echo[i] + 1, info->te_ms);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "two different images at slice %d, echo %d (TE %g ms): a repeated or "
+			    "dynamic acquisition, or components that cannot be told apart",
+			    all->slice[i] + 1, all->echo[i] + 1, info->te_ms);
 		if (here)
 			series->magnitude--;
 		/* of equal ones always the same, whatever the order of arrival */
@@ -195,8 +209,8 @@ static enum status_code place_images(struct taking_part *all, struct mr_series *
 
 /* ---- is it a series, is it whole ---- */
 
-/* Slices differ in their echo times in a way that later images cannot explain: every slice has one of two or
- * three sets of equal size that interleave in time and of which none holds another. */
+/* Slices differ in their echo times in a way that later images cannot explain: every slice has one
+ * of two or three sets of equal size that interleave in time and of which none holds another. */
 static bool mixed_echo_times(const struct mr_series *series, int slices, char *text, size_t size)
 {
 	int sets[3], n_sets = 0, echoes = series->echoes, in_first = 0;
@@ -207,7 +221,8 @@ static bool mixed_echo_times(const struct mr_series *series, int slices, char *t
 		for (; known < n_sets; known++) {
 			int same = 0;
 			for (int e = 0; e < echoes; e++)
-				same += (image[s * echoes + e] < 0) == (image[sets[known] * echoes + e] < 0);
+				same += (image[s * echoes + e] < 0) ==
+					(image[sets[known] * echoes + e] < 0);
 			if (same == echoes)
 				break;
 		}
@@ -223,7 +238,8 @@ static bool mixed_echo_times(const struct mr_series *series, int slices, char *t
 	for (int k = 1; k < n_sets; k++) {
 		int only_first = 0, only_other = 0, first_of[2] = {-1, -1}, last_of[2] = {-1, -1};
 		for (int e = 0; e < echoes; e++) {
-			bool has[2] = {image[sets[0] * echoes + e] >= 0, image[sets[k] * echoes + e] >= 0};
+			bool has[2] = {image[sets[0] * echoes + e] >= 0,
+				       image[sets[k] * echoes + e] >= 0};
 			only_first += has[0] && !has[1];
 			only_other += has[1] && !has[0];
 			for (int b = 0; b < 2; b++) {
@@ -240,8 +256,9 @@ static bool mixed_echo_times(const struct mr_series *series, int slices, char *t
 	for (int e = 0; e < echoes; e++) {
 		bool a = image[sets[0] * echoes + e] >= 0, b = image[sets[1] * echoes + e] >= 0;
 		if (a != b) {
-			snprintf(text, size, "TE %g ms in %d of %d slices (first: slice %d)", series->te_ms[e],
-			         a ? in_first : slices - in_first, slices, (a ? sets[0] : sets[1]) + 1);
+			snprintf(text, size, "TE %g ms in %d of %d slices (first: slice %d)",
+				 series->te_ms[e], a ? in_first : slices - in_first, slices,
+				 (a ? sets[0] : sets[1]) + 1);
 			break;
 		}
 	}
@@ -259,10 +276,11 @@ static void describe_missing_images(struct mr_series *series, int slices)
 	if (missing == 0)
 		return;
 	snprintf(series->missing, sizeof(series->missing), "echo %d missing at slice %d",
-	         first % series->echoes + 1, first / series->echoes + 1);
+		 first % series->echoes + 1, first / series->echoes + 1);
 	used = strlen(series->missing);
 	if (missing > 1)
-		snprintf(series->missing + used, sizeof(series->missing) - used, " and %d more", missing - 1);
+		snprintf(series->missing + used, sizeof(series->missing) - used, " and %d more",
+			 missing - 1);
 }
 
 /* The smallest step is taken for the spacing; larger ones must be whole multiples of it. */
@@ -279,13 +297,14 @@ static void describe_gaps(struct mr_series *series, const struct taking_part *al
 		double gap_mm = all->slice_mm[s] - all->slice_mm[s - 1];
 		double steps = round(gap_mm / step_mm);
 		if (fabs(gap_mm - steps * step_mm) > tolerance_mm * steps)
-			snprintf(series->missing + used, sizeof(series->missing) - used,
-			         "%sunequal slice spacing: %.4g mm after slice %d, elsewhere %.4g mm", separator,
-			         gap_mm, s, step_mm);
+			snprintf(
+			    series->missing + used, sizeof(series->missing) - used,
+			    "%sunequal slice spacing: %.4g mm after slice %d, elsewhere %.4g mm",
+			    separator, gap_mm, s, step_mm);
 		else if (steps > 1)
 			snprintf(series->missing + used, sizeof(series->missing) - used,
-			         "%sgap of %d slice%s after slice %d", separator, (int)steps - 1,
-			         steps > 2 ? "s" : "", s);
+				 "%sgap of %d slice%s after slice %d", separator, (int)steps - 1,
+				 steps > 2 ? "s" : "", s);
 		else
 			continue;
 		return;
@@ -295,7 +314,8 @@ static void describe_gaps(struct mr_series *series, const struct taking_part *al
 /* ---- the result ---- */
 
 /* Origin and step from the first and last slice; every slice must lie on that line. */
-static enum status_code make_grid(struct mr_series *series, const struct taking_part *all, struct status *st)
+static enum status_code make_grid(struct mr_series *series, const struct taking_part *all,
+				  struct status *st)
 {
 	const struct instance_info *first = part(all, 0), *last = first;
 	struct grid *grid = &series->grid;
@@ -315,24 +335,27 @@ static enum status_code make_grid(struct mr_series *series, const struct taking_
 		grid->origin_mm[a] = first->position_mm[a];
 		grid->column_step_mm[a] = first->orientation[a] * first->pixel_spacing_mm[1];
 		grid->row_step_mm[a] = first->orientation[a + 3] * first->pixel_spacing_mm[0];
-		grid->slice_step_mm[a] = all->slices > 1 ? (last->position_mm[a] - first->position_mm[a]) /
-		                                                   (all->slices - 1)
-		                                         : all->normal[a] * thickness_mm;
+		grid->slice_step_mm[a] =
+		    all->slices > 1
+			? (last->position_mm[a] - first->position_mm[a]) / (all->slices - 1)
+			: all->normal[a] * thickness_mm;
 	}
 	snprintf(grid->frame_of_reference, sizeof(grid->frame_of_reference), "%s",
-	         first->frame_of_reference_uid);
+		 first->frame_of_reference_uid);
 	for (int i = 0; i < all->count && all->slices > 1; i++) {
 		double off_mm[3], square = 0, along = all->along_mm[i] - all->slice_mm[0];
 		double whole = all->slice_mm[all->slices - 1] - all->slice_mm[0];
 		for (int a = 0; a < 3; a++) {
-			double line = (last->position_mm[a] - first->position_mm[a]) * along / whole;
+			double line =
+			    (last->position_mm[a] - first->position_mm[a]) * along / whole;
 			off_mm[a] = part(all, i)->position_mm[a] - first->position_mm[a] - line;
 			square += off_mm[a] * off_mm[a];
 		}
 		if (sqrt(square) > 0.1)
-			return status_fail(st, STATUS_REFUSE,
-			                   "slice %d is shifted %.2f mm within its plane: not one stack of slices",
-			                   all->slice[i] + 1, sqrt(square));
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "slice %d is shifted %.2f mm within its plane: not one stack of slices",
+			    all->slice[i] + 1, sqrt(square));
 	}
 	return STATUS_OK;
 }
@@ -348,9 +371,9 @@ static void confirm_count(struct mr_series *series, const struct instance_info *
 	if (series->images_expected < 1)
 		series->images_expected = -1;
 	series->count_confirmed =
-	        series->complete &&
-	        (series->images_expected == slices * echoes || series->images_expected == slices ||
-	         series->images_expected == slices * echoes + series->other_component);
+	    series->complete &&
+	    (series->images_expected == slices * echoes || series->images_expected == slices ||
+	     series->images_expected == slices * echoes + series->other_component);
 }
 
 static void take_times(struct mr_series *series, const struct taking_part *all)
@@ -360,17 +383,19 @@ static void take_times(struct mr_series *series, const struct taking_part *all)
 	for (int i = 0; i < all->count; i++) {
 		const struct instance_info *info = part(all, i);
 		if (info->acquisition_datetime[0] &&
-		    (!earliest || strcmp(info->acquisition_datetime, earliest->acquisition_datetime) < 0))
+		    (!earliest ||
+		     strcmp(info->acquisition_datetime, earliest->acquisition_datetime) < 0))
 			earliest = info;
 	}
 	if (!earliest)
 		return;
 	snprintf(series->acquisition_datetime, sizeof(series->acquisition_datetime), "%s",
-	         earliest->acquisition_datetime);
+		 earliest->acquisition_datetime);
 	snprintf(series->utc_offset, sizeof(series->utc_offset), "%s", earliest->utc_offset);
 }
 
-static enum status_code arrange(struct mr_series *series, struct taking_part *all, int n_infos, struct status *st)
+static enum status_code arrange(struct mr_series *series, struct taking_part *all, int n_infos,
+				struct status *st)
 {
 	enum status_code code = choose_images(all, series, n_infos, st);
 	char text[120];
@@ -401,8 +426,8 @@ static enum status_code arrange(struct mr_series *series, struct taking_part *al
 	return STATUS_OK;
 }
 
-enum status_code mr_series_arrange(struct mr_series *series, const struct instance_info *infos, int n_infos,
-                                   struct status *st)
+enum status_code mr_series_arrange(struct mr_series *series, const struct instance_info *infos,
+				   int n_infos, struct status *st)
 {
 	size_t count = n_infos > 0 ? (size_t)n_infos : 1;
 	struct taking_part all = {.infos = infos};

@@ -16,14 +16,14 @@ struct loading {
 	atomic_int philips_scaled;
 	pthread_mutex_t lock; /* of st and of failed_cell */
 	struct status *st;
-	size_t failed_cell;   /* the fault of the first image wins, at any number of threads */
+	size_t failed_cell; /* the fault of the first image wins, at any number of threads */
 };
 
 /* signal = stored * factor + offset.
- * Philips (minc-tools issue 89; Chenevert et al., PMC3998685): FP = (PV * RS + RI) / (RS * SS) is the value that can be
- * compared between images; display values PV * RS + RI cannot always. */
-static enum status_code read_scaling(double *factor, double *offset, bool *philips, const struct dataset *ds,
-                                     struct status *st)
+ * Philips (minc-tools issue 89; Chenevert et al., PMC3998685): FP = (PV * RS + RI) / (RS * SS) is
+ * the value that can be compared between images; display values PV * RS + RI cannot always. */
+static enum status_code read_scaling(double *factor, double *offset, bool *philips,
+				     const struct dataset *ds, struct status *st)
 {
 	double slope = dataset_get_double(ds, AT(TAG_RescaleSlope), 0);
 	double intercept = dataset_get_double(ds, AT(TAG_RescaleIntercept), 0);
@@ -32,7 +32,8 @@ static enum status_code read_scaling(double *factor, double *offset, bool *phili
 	/* archives may drop the public pair; the scanner's own one is kept beside it */
 	if (isnan(slope)) {
 		slope = dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 005", 0x0A);
-		intercept = dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 005", 0x09);
+		intercept =
+		    dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 005", 0x09);
 	}
 	*factor = isnan(slope) ? 1 : slope;
 	*offset = isnan(intercept) ? 0 : intercept;
@@ -100,14 +101,14 @@ static void load_range(void *user, size_t first, size_t last)
 }
 
 enum status_code mr_series_load(float *samples, const struct mr_series *series,
-                                enum status_code (*read)(void *user, int index, struct dataset **ds,
-                                                         struct status *st),
-                                void *user, int threads, struct status *st)
+				enum status_code (*read)(void *user, int index, struct dataset **ds,
+							 struct status *st),
+				void *user, int threads, struct status *st)
 {
 	size_t cells = (size_t)series->grid.slices * (size_t)series->echoes, present = 0;
 	struct status first_fault = STATUS_INIT;
-	struct loading loading = {.samples = samples, .series = series, .read = read, .user = user,
-	                          .st = &first_fault};
+	struct loading loading = {
+	    .samples = samples, .series = series, .read = read, .user = user, .st = &first_fault};
 	size_t scaled;
 
 	atomic_init(&loading.philips_scaled, 0);
@@ -120,8 +121,9 @@ enum status_code mr_series_load(float *samples, const struct mr_series *series,
 		present += series->image[cell] >= 0;
 	scaled = (size_t)atomic_load(&loading.philips_scaled);
 	if (scaled != 0 && scaled != present)
-		return status_fail(st, STATUS_REFUSE,
-		                   "%zu of %zu images have the Philips scale slope: signals cannot be compared",
-		                   scaled, present);
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "%zu of %zu images have the Philips scale slope: signals cannot be compared",
+		    scaled, present);
 	return STATUS_OK;
 }

@@ -1,4 +1,5 @@
-/* The wall to dcmdata: what goes in comes out, text is UTF-8, pixels are the stored values in every syntax. */
+/* The wall to dcmdata: what goes in comes out, text is UTF-8, pixels are the stored values in every
+ * syntax. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -54,13 +55,17 @@ static void values_come_back(void **state)
 	assert_ok(dataset_set_int(ds, AT(TAG_Rows), 256, &st), &st);
 	assert_int_equal(dataset_get_int(ds, AT(TAG_Rows), -1), 256);
 	assert_int_equal(dataset_get_int(ds, AT(TAG_Columns), -1), -1);
-	assert_ok(dataset_set_doubles(ds, AT(TAG_ImageOrientationPatient), orientation, 6, &st), &st);
-	assert_ok(dataset_get_doubles(ds, AT(TAG_ImageOrientationPatient), &back, &count, &st), &st);
+	assert_ok(dataset_set_doubles(ds, AT(TAG_ImageOrientationPatient), orientation, 6, &st),
+		  &st);
+	assert_ok(dataset_get_doubles(ds, AT(TAG_ImageOrientationPatient), &back, &count, &st),
+		  &st);
 	assert_int_equal(count, 6);
 	assert_memory_equal(back, orientation, sizeof(orientation));
 	assert_close(dataset_get_double(ds, AT(TAG_ImageOrientationPatient), 5), -0.25, 0, 0);
 	assert_true(isnan(dataset_get_double(ds, AT(TAG_ImageOrientationPatient), 6)));
-	assert_ok(dataset_set_tag(ds, AT(TAG_FrameIncrementPointer), TAG_GridFrameOffsetVector, &st), &st);
+	assert_ok(
+	    dataset_set_tag(ds, AT(TAG_FrameIncrementPointer), TAG_GridFrameOffsetVector, &st),
+	    &st);
 	free(back);
 	dataset_free(ds);
 }
@@ -71,12 +76,19 @@ static void sequences_are_made_on_the_way(void **state)
 	unsigned item = 1;
 
 	(void)state;
-	assert_ok(dataset_set_int(ds, AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0, TAG_ReferencedROINumber),
-	                          7, &st), &st);
+	assert_ok(dataset_set_int(ds,
+				  AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0,
+				     TAG_ReferencedROINumber),
+				  7, &st),
+		  &st);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_DVHSequence)), 2);
-	assert_int_equal(dataset_get_int(ds, AT(TAG_DVHSequence, 1, TAG_DVHReferencedROISequence, 0,
-	                                        TAG_ReferencedROINumber), -1), 7);
-	assert_int_equal(dataset_item_count(ds, AT(TAG_DVHSequence, 0, TAG_DVHReferencedROISequence)), 0);
+	assert_int_equal(dataset_get_int(ds,
+					 AT(TAG_DVHSequence, 1, TAG_DVHReferencedROISequence, 0,
+					    TAG_ReferencedROINumber),
+					 -1),
+			 7);
+	assert_int_equal(
+	    dataset_item_count(ds, AT(TAG_DVHSequence, 0, TAG_DVHReferencedROISequence)), 0);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_ROIContourSequence)), 0);
 	dataset_free(ds);
 }
@@ -84,21 +96,24 @@ static void sequences_are_made_on_the_way(void **state)
 /* PS3.5 6.2: at most 16 characters; the value must be the closest that fits. */
 static void decimal_strings_fit(void **state)
 {
-	static const double values[] = {1.0 / 3, -1.0 / 3, 0.00305180437933928, 1e-20, -123456789.123456789,
-	                                45.5, 0, 1e300, 5.0 / 65535, -0.0009999999999999999};
+	static const double values[] = {
+	    1.0 / 3, -1.0 / 3,	  0.00305180437933928,	 1e-20, -123456789.123456789, 45.5, 0,
+	    1e300,   5.0 / 65535, -0.0009999999999999999};
 	struct dataset *ds = new_dataset();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		assert_ok(dataset_set_double(ds, AT(TAG_DoseGridScaling), values[i], &st), &st);
 		assert_true(strlen(text_at(ds, AT(TAG_DoseGridScaling))) <= 16);
-		assert_close(dataset_get_double(ds, AT(TAG_DoseGridScaling), 0), values[i], 0, 2e-9);
+		assert_close(dataset_get_double(ds, AT(TAG_DoseGridScaling), 0), values[i], 0,
+			     2e-9);
 	}
 	assert_ok(dataset_set_double(ds, AT(TAG_DoseGridScaling), 1.0 / 3, &st), &st);
 	assert_string_equal(text_at(ds, AT(TAG_DoseGridScaling)), "0.33333333333333");
 	assert_ok(dataset_set_double(ds, AT(TAG_DoseGridScaling), 5, &st), &st);
 	assert_string_equal(text_at(ds, AT(TAG_DoseGridScaling)), "5");
-	assert_int_equal(dataset_set_double(ds, AT(TAG_DoseGridScaling), (double)NAN, &st), STATUS_BUG);
+	assert_int_equal(dataset_set_double(ds, AT(TAG_DoseGridScaling), (double)NAN, &st),
+			 STATUS_BUG);
 	dataset_free(ds);
 }
 
@@ -107,13 +122,14 @@ static void text_is_utf8(void **state)
 	static const struct {
 		const char *set, *raw, *utf8;
 	} rows[] = {
-	        {"ISO_IR 100", "M\xFCller^J\xF6rg", "Müller^Jörg"},
-	        {"ISO_IR 192", "Müller^Jörg", "Müller^Jörg"},
-	        {"ISO_IR 144", "\xBB\xD0", "Ла"},
-	        {"GB18030", "\xCD\xF5^\xD0\xA1", "王^小"},
-	        {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B", "Yamada^Tarou=山田^太郎"},
-	        {"", "M\xFCller", "M\xEF\xBF\xBDller"},
-	        {"ISO_IR 999", "M\xFCller", "M\xEF\xBF\xBDller"},
+	    {"ISO_IR 100", "M\xFCller^J\xF6rg", "Müller^Jörg"},
+	    {"ISO_IR 192", "Müller^Jörg", "Müller^Jörg"},
+	    {"ISO_IR 144", "\xBB\xD0", "Ла"},
+	    {"GB18030", "\xCD\xF5^\xD0\xA1", "王^小"},
+	    {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B",
+	     "Yamada^Tarou=山田^太郎"},
+	    {"", "M\xFCller", "M\xEF\xBF\xBDller"},
+	    {"ISO_IR 999", "M\xFCller", "M\xEF\xBF\xBDller"},
 	};
 
 	(void)state;
@@ -152,9 +168,12 @@ static void private_elements_follow_their_creator(void **state)
 
 	(void)state;
 	assert_ok(dataset_set_private(ds, 0x2005, "SOMEBODY ELSE", 0x0E, "FL", 9, &st), &st);
-	assert_ok(dataset_set_private(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E, "FL", 0.25, &st), &st);
+	assert_ok(
+	    dataset_set_private(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E, "FL", 0.25, &st),
+	    &st);
 	assert_ok(dataset_set_private(ds, 0x0043, "GEMS_PARM_01", 0x2F, "SS", 3, &st), &st);
-	assert_close(dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E), 0.25, 0, 0);
+	assert_close(dataset_get_private_double(ds, 0x2005, "Philips MR Imaging DD 001", 0x0E),
+		     0.25, 0, 0);
 	assert_close(dataset_get_private_double(ds, 0x2005, "SOMEBODY ELSE", 0x0E), 9, 0, 0);
 	assert_close(dataset_get_private_double(ds, 0x0043, "GEMS_PARM_01", 0x2F), 3, 0, 0);
 	assert_true(isnan(dataset_get_private_double(ds, 0x0043, "GEMS_PARM_01", 0x30)));
@@ -167,7 +186,8 @@ static struct dataset *small_image(void)
 	struct dataset *ds = new_dataset();
 	uint16_t pixels[6] = {0, 1, 2047, 2048, 4095, 0xF801};
 
-	assert_ok(dataset_set_string(ds, AT(TAG_SOPClassUID), "1.2.840.10008.5.1.4.1.1.4", &st), &st);
+	assert_ok(dataset_set_string(ds, AT(TAG_SOPClassUID), "1.2.840.10008.5.1.4.1.1.4", &st),
+		  &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_SOPInstanceUID), "1.2.3", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_PatientName), "Müller", &st), &st);
 	assert_ok(dataset_set_int(ds, AT(TAG_Rows), 2, &st), &st);
@@ -202,9 +222,17 @@ static void impossible_pixels_are_refused(void **state)
 	static const struct {
 		uint32_t tag;
 		int value;
-	} rows[] = {{TAG_BitsStored, 17}, {TAG_BitsStored, 0}, {TAG_BitsAllocated, 1}, {TAG_HighBit, 16},
-	            {TAG_HighBit, 3}, {TAG_Rows, 3}, {TAG_Columns, 2}, {TAG_NumberOfFrames, 2},
-	            {TAG_SamplesPerPixel, 3}, {TAG_PixelRepresentation, 2}, {TAG_Rows, 0}};
+	} rows[] = {{TAG_BitsStored, 17},
+		    {TAG_BitsStored, 0},
+		    {TAG_BitsAllocated, 1},
+		    {TAG_HighBit, 16},
+		    {TAG_HighBit, 3},
+		    {TAG_Rows, 3},
+		    {TAG_Columns, 2},
+		    {TAG_NumberOfFrames, 2},
+		    {TAG_SamplesPerPixel, 3},
+		    {TAG_PixelRepresentation, 2},
+		    {TAG_Rows, 0}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -257,13 +285,16 @@ static void bad_bytes_are_refused(void **state)
 	struct dataset *ds = NULL;
 
 	(void)state;
-	assert_int_equal(dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.840.10008.1.2", &st),
-	                 STATUS_REFUSE);
+	assert_int_equal(
+	    dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.840.10008.1.2", &st),
+	    STATUS_REFUSE);
 	status_clear(&st);
-	assert_int_equal(dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.3.4", &st), STATUS_REFUSE);
+	assert_int_equal(dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.3.4", &st),
+			 STATUS_REFUSE);
 	status_clear(&st);
-	assert_int_equal(dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.840.10008.1.2.1.99", &st),
-	                 STATUS_REFUSE);
+	assert_int_equal(
+	    dataset_read_memory(&ds, truncated, sizeof(truncated), "1.2.840.10008.1.2.1.99", &st),
+	    STATUS_REFUSE);
 	status_clear(&st);
 	assert_int_equal(dataset_read_file(&ds, "/nonexistent", &st), STATUS_REFUSE);
 	status_clear(&st);
@@ -275,15 +306,15 @@ static void bad_bytes_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(values_come_back, set_up),
-	        cmocka_unit_test_setup(sequences_are_made_on_the_way, set_up),
-	        cmocka_unit_test_setup(decimal_strings_fit, set_up),
-	        cmocka_unit_test_setup(text_is_utf8, set_up),
-	        cmocka_unit_test_setup(private_elements_follow_their_creator, set_up),
-	        cmocka_unit_test_setup(stored_bits_and_sign, set_up),
-	        cmocka_unit_test_setup(impossible_pixels_are_refused, set_up),
-	        cmocka_unit_test_setup(files_are_deterministic, set_up),
-	        cmocka_unit_test_setup(bad_bytes_are_refused, set_up),
+	    cmocka_unit_test_setup(values_come_back, set_up),
+	    cmocka_unit_test_setup(sequences_are_made_on_the_way, set_up),
+	    cmocka_unit_test_setup(decimal_strings_fit, set_up),
+	    cmocka_unit_test_setup(text_is_utf8, set_up),
+	    cmocka_unit_test_setup(private_elements_follow_their_creator, set_up),
+	    cmocka_unit_test_setup(stored_bits_and_sign, set_up),
+	    cmocka_unit_test_setup(impossible_pixels_are_refused, set_up),
+	    cmocka_unit_test_setup(files_are_deterministic, set_up),
+	    cmocka_unit_test_setup(bad_bytes_are_refused, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

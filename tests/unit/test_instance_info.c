@@ -56,7 +56,9 @@ static void fields_of_an_image(void **state)
 	struct instance_info info;
 
 	(void)state;
-	assert_ok(dataset_set_string(ds, AT(TAG_AcquisitionDateTime), "20260302101530.25+0100", &st), &st);
+	assert_ok(
+	    dataset_set_string(ds, AT(TAG_AcquisitionDateTime), "20260302101530.25+0100", &st),
+	    &st);
 	info = info_of(ds);
 	assert_string_equal(info.sop_instance_uid, "1.2.3.4");
 	assert_int_equal(info.rows, 2);
@@ -97,35 +99,39 @@ static void components_in_vendors_words(void **state)
 		double ge;
 		enum image_component component;
 	} rows[] = {
-	        {"ORIGINAL\\PRIMARY\\M\\ND\\NORM", "", -1, IMAGE_MAGNITUDE},
-	        {"ORIGINAL\\PRIMARY\\P\\ND", "", -1, IMAGE_PHASE},
-	        {"ORIGINAL\\PRIMARY\\R\\ND", "", -1, IMAGE_REAL},
-	        {"ORIGINAL\\PRIMARY\\I\\ND", "", -1, IMAGE_IMAGINARY},
-	        {"ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE", "", -1, IMAGE_MAGNITUDE},
-	        {"ORIGINAL\\PRIMARY\\PHASE MAP\\P\\FFE", "", -1, IMAGE_PHASE},
-	        {"DERIVED\\PRIMARY\\R2_STAR MAP\\R2_STAR\\UNSPECIFIED", "", -1, IMAGE_DERIVED},
-	        {"DERIVED\\PRIMARY\\T2_STAR MAP\\T2_STAR\\FFE", "", -1, IMAGE_DERIVED},
-	        {"DERIVED\\PRIMARY\\M\\ND\\MIP", "", -1, IMAGE_DERIVED},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "", -1, IMAGE_UNKNOWN},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "", 0, IMAGE_MAGNITUDE},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "", 1, IMAGE_PHASE},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "", 2, IMAGE_REAL},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "", 3, IMAGE_IMAGINARY},
-	        {"ORIGINAL\\PRIMARY\\OTHER", "IMAGINARY", -1, IMAGE_IMAGINARY},
-	        {"", "MAGNITUDE", -1, IMAGE_MAGNITUDE},
-	        {"", "", -1, IMAGE_UNKNOWN},
+	    {"ORIGINAL\\PRIMARY\\M\\ND\\NORM", "", -1, IMAGE_MAGNITUDE},
+	    {"ORIGINAL\\PRIMARY\\P\\ND", "", -1, IMAGE_PHASE},
+	    {"ORIGINAL\\PRIMARY\\R\\ND", "", -1, IMAGE_REAL},
+	    {"ORIGINAL\\PRIMARY\\I\\ND", "", -1, IMAGE_IMAGINARY},
+	    {"ORIGINAL\\PRIMARY\\M_FFE\\M\\FFE", "", -1, IMAGE_MAGNITUDE},
+	    {"ORIGINAL\\PRIMARY\\PHASE MAP\\P\\FFE", "", -1, IMAGE_PHASE},
+	    {"DERIVED\\PRIMARY\\R2_STAR MAP\\R2_STAR\\UNSPECIFIED", "", -1, IMAGE_DERIVED},
+	    {"DERIVED\\PRIMARY\\T2_STAR MAP\\T2_STAR\\FFE", "", -1, IMAGE_DERIVED},
+	    {"DERIVED\\PRIMARY\\M\\ND\\MIP", "", -1, IMAGE_DERIVED},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "", -1, IMAGE_UNKNOWN},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "", 0, IMAGE_MAGNITUDE},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "", 1, IMAGE_PHASE},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "", 2, IMAGE_REAL},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "", 3, IMAGE_IMAGINARY},
+	    {"ORIGINAL\\PRIMARY\\OTHER", "IMAGINARY", -1, IMAGE_IMAGINARY},
+	    {"", "MAGNITUDE", -1, IMAGE_MAGNITUDE},
+	    {"", "", -1, IMAGE_UNKNOWN},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct dataset *ds = mr_image();
 		assert_ok(dataset_set_string(ds, AT(TAG_ImageType), rows[i].image_type, &st), &st);
-		assert_ok(dataset_set_string(ds, AT(TAG_ComplexImageComponent), rows[i].complex, &st), &st);
+		assert_ok(
+		    dataset_set_string(ds, AT(TAG_ComplexImageComponent), rows[i].complex, &st),
+		    &st);
 		if (rows[i].ge >= 0)
-			assert_ok(dataset_set_private(ds, 0x0043, "GEMS_PARM_01", 0x2F, "SS", rows[i].ge, &st), &st);
+			assert_ok(dataset_set_private(ds, 0x0043, "GEMS_PARM_01", 0x2F, "SS",
+						      rows[i].ge, &st),
+				  &st);
 		if (info_of(ds).component != rows[i].component)
-			fail_msg("row %zu: component %d, expected %d", i, (int)info_of(ds).component,
-			         (int)rows[i].component);
+			fail_msg("row %zu: component %d, expected %d", i,
+				 (int)info_of(ds).component, (int)rows[i].component);
 		dataset_free(ds);
 	}
 }
@@ -137,19 +143,19 @@ static void evidence_is_content_not_header(void **state)
 		const char *value;
 		bool same;
 	} rows[] = {
-	        {TAG_SOPInstanceUID, "1.2.3.5", true},
-	        {TAG_StudyInstanceUID, "1.2.9", true},
-	        {TAG_PatientName, "Somebody^Else", true},
-	        {TAG_InstanceNumber, "17", true},
-	        {TAG_StudyDate, "20200101", true},
-	        {TAG_SeriesDescription, "edited", true},
-	        {TAG_PixelSpacing, "1.50\\1.500", true},
-	        {TAG_PixelSpacing, "1.5\\1.6", false},
-	        {TAG_ImagePositionPatient, "0\\0\\5", false},
-	        {TAG_EchoTime, "2.48", false},
-	        {TAG_RescaleSlope, "2", false},
-	        {TAG_AcquisitionDateTime, "20260302101530", false},
-	        {TAG_ImageType, "ORIGINAL\\PRIMARY\\P", false},
+	    {TAG_SOPInstanceUID, "1.2.3.5", true},
+	    {TAG_StudyInstanceUID, "1.2.9", true},
+	    {TAG_PatientName, "Somebody^Else", true},
+	    {TAG_InstanceNumber, "17", true},
+	    {TAG_StudyDate, "20200101", true},
+	    {TAG_SeriesDescription, "edited", true},
+	    {TAG_PixelSpacing, "1.50\\1.500", true},
+	    {TAG_PixelSpacing, "1.5\\1.6", false},
+	    {TAG_ImagePositionPatient, "0\\0\\5", false},
+	    {TAG_EchoTime, "2.48", false},
+	    {TAG_RescaleSlope, "2", false},
+	    {TAG_AcquisitionDateTime, "20260302101530", false},
+	    {TAG_ImageType, "ORIGINAL\\PRIMARY\\P", false},
 	};
 	uint16_t other[4] = {1, 2, 3, 5};
 	struct dataset *ds = mr_image();
@@ -172,7 +178,7 @@ static void evidence_is_content_not_header(void **state)
 static void refused_with_words(void **state)
 {
 	static const uint32_t needed[] = {TAG_SOPClassUID, TAG_SOPInstanceUID, TAG_StudyInstanceUID,
-	                                  TAG_SeriesInstanceUID, TAG_Rows};
+					  TAG_SeriesInstanceUID, TAG_Rows};
 	struct instance_info info;
 
 	(void)state;
@@ -204,12 +210,12 @@ static void field_strength_units(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(fields_of_an_image, set_up),
-	        cmocka_unit_test_setup(acquisition_time_is_never_series_time, set_up),
-	        cmocka_unit_test_setup(components_in_vendors_words, set_up),
-	        cmocka_unit_test_setup(evidence_is_content_not_header, set_up),
-	        cmocka_unit_test_setup(refused_with_words, set_up),
-	        cmocka_unit_test_setup(field_strength_units, set_up),
+	    cmocka_unit_test_setup(fields_of_an_image, set_up),
+	    cmocka_unit_test_setup(acquisition_time_is_never_series_time, set_up),
+	    cmocka_unit_test_setup(components_in_vendors_words, set_up),
+	    cmocka_unit_test_setup(evidence_is_content_not_header, set_up),
+	    cmocka_unit_test_setup(refused_with_words, set_up),
+	    cmocka_unit_test_setup(field_strength_units, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

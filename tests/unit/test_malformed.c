@@ -1,5 +1,5 @@
-/* Malformed files through the wall, without the screen that stands before it on the network: each one is read or
- * refused with words; none crashes (run this in the sanitizer build too). */
+/* Malformed files through the wall, without the screen that stands before it on the network: each
+ * one is read or refused with words; none crashes (run this in the sanitizer build too). */
 #include "check.h"
 
 #include <dirent.h>
@@ -58,7 +58,8 @@ static void no_file_crashes(void **state)
 		while ((entry = readdir(dir)) != NULL) {
 			if (entry->d_name[0] == '.')
 				continue;
-			snprintf(path, sizeof(path), "%s/06_malformed/%s/%s", DATA_DIR, folders[f], entry->d_name);
+			snprintf(path, sizeof(path), "%s/06_malformed/%s/%s", DATA_DIR, folders[f],
+				 entry->d_name);
 			read += try_file(path);
 			files++;
 		}

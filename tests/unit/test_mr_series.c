@@ -103,7 +103,8 @@ static void slices_by_position_echoes_by_time(void **state)
 		voxel[2] = slice;
 		grid_to_patient(&series.grid, voxel, patient);
 		for (int echo = 0; echo < ECHOES; echo++) {
-			const struct instance_info *info = &infos[series.image[slice * ECHOES + echo]];
+			const struct instance_info *info =
+			    &infos[series.image[slice * ECHOES + echo]];
 			assert_close(info->te_ms, 1.33 + 1.15 * echo, 1e-9, 0);
 			for (int a = 0; a < 3; a++)
 				assert_close(info->position_mm[a], patient[a], 1e-9, 0);
@@ -147,7 +148,8 @@ static void what_is_missing_is_named(void **state)
 	n = make_series();
 	for (int i = 0; i < n; i++)
 		if (infos[i].position_mm[2] > 60)
-			infos[i].position_mm[2] += 2 * cos(0.3), infos[i].position_mm[1] -= 2 * sin(0.3);
+			infos[i].position_mm[2] += 2 * cos(0.3),
+			    infos[i].position_mm[1] -= 2 * sin(0.3);
 	series = arranged(n);
 	assert_non_null(strstr(series.missing, "unequal slice spacing: 7 mm after slice 34"));
 	mr_series_free(&series);
@@ -158,7 +160,8 @@ static void the_count_confirms(void **state)
 	static const struct {
 		int expected;
 		bool confirmed;
-	} rows[] = {{SLICES * ECHOES, true}, {SLICES, true}, {2 * SLICES * ECHOES, false}, {-1, false}};
+	} rows[] = {
+	    {SLICES * ECHOES, true}, {SLICES, true}, {2 * SLICES * ECHOES, false}, {-1, false}};
 
 	(void)state;
 	for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++) {
@@ -296,14 +299,14 @@ static void unknown_component_counts_only_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(slices_by_position_echoes_by_time, set_up),
-	        cmocka_unit_test_setup(what_is_missing_is_named, set_up),
-	        cmocka_unit_test_setup(the_count_confirms, set_up),
-	        cmocka_unit_test_setup(a_resend_is_no_repetition, set_up),
-	        cmocka_unit_test_setup(what_can_never_be_a_series, set_up),
-	        cmocka_unit_test_setup(mixed_echo_times_are_refused, set_up),
-	        cmocka_unit_test_setup(reception_order_does_not_matter, set_up),
-	        cmocka_unit_test_setup(unknown_component_counts_only_alone, set_up),
+	    cmocka_unit_test_setup(slices_by_position_echoes_by_time, set_up),
+	    cmocka_unit_test_setup(what_is_missing_is_named, set_up),
+	    cmocka_unit_test_setup(the_count_confirms, set_up),
+	    cmocka_unit_test_setup(a_resend_is_no_repetition, set_up),
+	    cmocka_unit_test_setup(what_can_never_be_a_series, set_up),
+	    cmocka_unit_test_setup(mixed_echo_times_are_refused, set_up),
+	    cmocka_unit_test_setup(reception_order_does_not_matter, set_up),
+	    cmocka_unit_test_setup(unknown_component_counts_only_alone, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Real images of three vendors, and one image in eight encodings. Expected figures: data/MANIFEST.md, computed there with
- * other programs on the same files. */
+/* Real images of three vendors, and one image in eight encodings. Expected figures:
+ * data/MANIFEST.md, computed there with other programs on the same files. */
 #include "check.h"
 
 #include <dirent.h>
@@ -41,8 +41,8 @@ static void read_folder(const char *directory, const char *part)
 	folder.count = 0;
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.' && strstr(entry->d_name, part))
-			snprintf(folder.path[folder.count++], sizeof(folder.path[0]), "%s/%s", directory,
-			         entry->d_name);
+			snprintf(folder.path[folder.count++], sizeof(folder.path[0]), "%s/%s",
+				 directory, entry->d_name);
 	closedir(dir);
 	qsort(folder.path, (size_t)folder.count, sizeof(folder.path[0]), compare_paths);
 	for (int i = 0; i < folder.count; i++) {
@@ -53,7 +53,8 @@ static void read_folder(const char *directory, const char *part)
 	}
 }
 
-static enum status_code read_image(void *user, int index, struct dataset **ds, struct status *status)
+static enum status_code read_image(void *user, int index, struct dataset **ds,
+				   struct status *status)
 {
 	const struct folder *from = user;
 
@@ -70,7 +71,8 @@ static struct mr_series arranged(void)
 
 static float *loaded(const struct mr_series *series)
 {
-	float *samples = malloc((size_t)series->echoes * grid_voxels(&series->grid) * sizeof(*samples));
+	float *samples =
+	    malloc((size_t)series->echoes * grid_voxels(&series->grid) * sizeof(*samples));
 
 	assert_non_null(samples);
 	assert_ok(mr_series_load(samples, series, read_image, &folder, 2, &st), &st);
@@ -86,8 +88,8 @@ static int compare_floats(const void *a, const void *b)
 
 static void ge_multi_echo(void **state)
 {
-	static const double te_ms[12] = {4.6,    9.212,  13.824, 18.436, 23.048, 27.66,
-	                                 32.272, 36.884, 41.496, 46.108, 50.72,  55.332};
+	static const double te_ms[12] = {4.6,	 9.212,	 13.824, 18.436, 23.048, 27.66,
+					 32.272, 36.884, 41.496, 46.108, 50.72,	 55.332};
 	(void)state;
 	require_data(MR "ge_mr750_r2star_s16_noFS");
 	read_folder(DATA_DIR "/" MR "ge_mr750_r2star_s16_noFS", "");
@@ -110,13 +112,14 @@ static void ge_multi_echo(void **state)
 	float *samples = loaded(&series);
 	size_t voxels = grid_voxels(&series.grid);
 	struct echo_series echoes = {
-	        .grid = series.grid, .echoes = 12, .te_ms = series.te_ms, .samples = samples};
+	    .grid = series.grid, .echoes = 12, .te_ms = series.te_ms, .samples = samples};
 	struct r2star_params params = R2STAR_PARAMS_DEFAULT;
 	struct r2star_map map;
 	assert_ok(r2star_fit(&map, &echoes, &params, &st), &st);
 
-	/* The manifest's tissue: first echo above 20 % of its 99th percentile. Its figure counts every voxel of it; here
-	 * those with too few usable echoes have no value of their own, but decay faster than the fitted ones. */
+	/* The manifest's tissue: first echo above 20 % of its 99th percentile. Its figure counts
+	 * every voxel of it; here those with too few usable echoes have no value of their own, but
+	 * decay faster than the fitted ones. */
 	float *sorted = malloc(voxels * sizeof(*sorted));
 	assert_non_null(sorted);
 	memcpy(sorted, samples, voxels * sizeof(*sorted));
@@ -125,9 +128,12 @@ static void ge_multi_echo(void **state)
 	size_t tissue = 0;
 	for (size_t v = 0; v < voxels; v++)
 		if (samples[v] > threshold)
-			sorted[tissue++] = isnan(map.r2star_per_s.samples[v]) ? INFINITY : map.r2star_per_s.samples[v];
+			sorted[tissue++] = isnan(map.r2star_per_s.samples[v])
+					       ? INFINITY
+					       : map.r2star_per_s.samples[v];
 	qsort(sorted, tissue, sizeof(*sorted), compare_floats);
-	print_message("R2* median %.2f /s of %zu voxels, sigma %.1f\n", (double)sorted[tissue / 2], tissue, map.sigma);
+	print_message("R2* median %.2f /s of %zu voxels, sigma %.1f\n", (double)sorted[tissue / 2],
+		      tissue, map.sigma);
 	assert_close((double)sorted[tissue / 2], 45.5, 0, 0.05);
 	free(sorted);
 	free(samples);
@@ -210,7 +216,9 @@ static void real_part_is_no_magnitude(void **state)
 	(void)state;
 	require_data(MR "siemens_decimal_rescale.dcm");
 	/* it has no SOP Class UID either */
-	assert_int_equal(info_of(DATA_DIR "/" MR "siemens_decimal_rescale.dcm", STATUS_REFUSE).component, IMAGE_REAL);
+	assert_int_equal(
+	    info_of(DATA_DIR "/" MR "siemens_decimal_rescale.dcm", STATUS_REFUSE).component,
+	    IMAGE_REAL);
 	assert_non_null(strstr(st.text, "SOP Class"));
 }
 
@@ -236,7 +244,8 @@ static void enhanced_without_groups_is_refused(void **state)
 }
 
 /* One image in several transfer syntaxes: equal pixels, equal evidence. */
-static void same_in_every_syntax(const char *base, const char *const *endings, size_t count, size_t pixels)
+static void same_in_every_syntax(const char *base, const char *const *endings, size_t count,
+				 size_t pixels)
 {
 	float *first = malloc(pixels * sizeof(*first)), *other = malloc(pixels * sizeof(*other));
 	char path[400], hash[65];
@@ -246,13 +255,15 @@ static void same_in_every_syntax(const char *base, const char *const *endings, s
 	for (size_t i = 0; i < count; i++) {
 		struct dataset *ds = NULL;
 		char own[65];
-		snprintf(path, sizeof(path), "%s/05_transfer_syntax/%s%s.dcm", DATA_DIR, base, endings[i]);
+		snprintf(path, sizeof(path), "%s/05_transfer_syntax/%s%s.dcm", DATA_DIR, base,
+			 endings[i]);
 		assert_ok(dataset_read_file(&ds, path, &st), &st);
 		assert_ok(dataset_get_frame(ds, 0, i ? other : first, pixels, &st), &st);
 		assert_ok(dataset_evidence_hash(ds, own, &st), &st);
 		if (i == 0)
 			memcpy(hash, own, sizeof(hash));
-		else if (memcmp(first, other, pixels * sizeof(*first)) != 0 || strcmp(hash, own) != 0)
+		else if (memcmp(first, other, pixels * sizeof(*first)) != 0 ||
+			 strcmp(hash, own) != 0)
 			fail_msg("%s differs", path);
 		dataset_free(ds);
 	}
@@ -263,7 +274,8 @@ static void same_in_every_syntax(const char *base, const char *const *endings, s
 static void transfer_syntaxes(void **state)
 {
 	static const char *const wg04[] = {"_UNC", "_JPLL", "_JLSL", "_RLE"};
-	static const char *const small[] = {"", "_RLE", "_bigendian", "_expb", "_implicit", "_jpeg_ls_lossless"};
+	static const char *const small[] = {"",	     "_RLE",	  "_bigendian",
+					    "_expb", "_implicit", "_jpeg_ls_lossless"};
 
 	(void)state;
 	require_data("05_transfer_syntax/wg04/MR1_UNC.dcm");
@@ -281,7 +293,9 @@ static void surplus_pixels_are_refused(void **state)
 
 	(void)state;
 	require_data("05_transfer_syntax/pydicom/MR_small_padded.dcm");
-	assert_ok(dataset_read_file(&ds, DATA_DIR "/05_transfer_syntax/pydicom/MR_small_padded.dcm", &st), &st);
+	assert_ok(
+	    dataset_read_file(&ds, DATA_DIR "/05_transfer_syntax/pydicom/MR_small_padded.dcm", &st),
+	    &st);
 	assert_int_equal(dataset_get_frame(ds, 0, values, 64 * 64, &st), STATUS_REFUSE);
 	assert_non_null(strstr(st.text, "8320 bytes"));
 	dataset_free(ds);
@@ -305,24 +319,26 @@ static void other_objects_need_no_decoder(void **state)
 	struct instance_info info = info_of(DATA_DIR "/03_seg_sr/pydicom_liver_j2k.dcm", STATUS_OK);
 	assert_string_equal(info.modality, "SEG");
 	memcpy(first, info.evidence_hash, sizeof(first));
-	assert_string_equal(info_of(DATA_DIR "/03_seg_sr/pydicom_liver_j2k.dcm", STATUS_OK).evidence_hash, first);
+	assert_string_equal(
+	    info_of(DATA_DIR "/03_seg_sr/pydicom_liver_j2k.dcm", STATUS_OK).evidence_hash, first);
 	info = info_of(DATA_DIR "/03_seg_sr/pydicom_liver.dcm", STATUS_OK);
 	memcpy(first, info.evidence_hash, sizeof(first));
-	assert_string_equal(info_of(DATA_DIR "/03_seg_sr/pydicom_liver_expb.dcm", STATUS_OK).evidence_hash, first);
+	assert_string_equal(
+	    info_of(DATA_DIR "/03_seg_sr/pydicom_liver_expb.dcm", STATUS_OK).evidence_hash, first);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(ge_multi_echo, set_up),
-	        cmocka_unit_test_setup(philips_dual_echo, set_up),
-	        cmocka_unit_test_setup(siemens_echoes_share_instance_numbers, set_up),
-	        cmocka_unit_test_setup(real_part_is_no_magnitude, set_up),
-	        cmocka_unit_test_setup(enhanced_without_groups_is_refused, set_up),
-	        cmocka_unit_test_setup(transfer_syntaxes, set_up),
-	        cmocka_unit_test_setup(surplus_pixels_are_refused, set_up),
-	        cmocka_unit_test_setup(other_objects_need_no_decoder, set_up),
-	        cmocka_unit_test_setup(jpeg2000_is_refused_with_words, set_up),
+	    cmocka_unit_test_setup(ge_multi_echo, set_up),
+	    cmocka_unit_test_setup(philips_dual_echo, set_up),
+	    cmocka_unit_test_setup(siemens_echoes_share_instance_numbers, set_up),
+	    cmocka_unit_test_setup(real_part_is_no_magnitude, set_up),
+	    cmocka_unit_test_setup(enhanced_without_groups_is_refused, set_up),
+	    cmocka_unit_test_setup(transfer_syntaxes, set_up),
+	    cmocka_unit_test_setup(surplus_pixels_are_refused, set_up),
+	    cmocka_unit_test_setup(other_objects_need_no_decoder, set_up),
+	    cmocka_unit_test_setup(jpeg2000_is_refused_with_words, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Real contour sets on real voxels: volume within 1 % and mean within 0.5 % of what other programs found on the same
- * files (data/MANIFEST.md, "Measured here" and plastimatch). */
+/* Real contour sets on real voxels: volume within 1 % and mean within 0.5 % of what other programs
+ * found on the same files (data/MANIFEST.md, "Measured here" and plastimatch). */
 #include "check.h"
 
 #include <dirent.h>
@@ -25,7 +25,8 @@ static int set_up(void **state)
 	return dataset_library_init(&st) == STATUS_OK ? 0 : -1;
 }
 
-static enum status_code read_image(void *user, int index, struct dataset **ds, struct status *status)
+static enum status_code read_image(void *user, int index, struct dataset **ds,
+				   struct status *status)
 {
 	const struct folder *from = user;
 
@@ -46,7 +47,8 @@ static struct volume read_volume(const char *directory)
 		struct dataset *ds = NULL;
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(folder.path[folder.count], sizeof(folder.path[0]), "%s/%s", directory, entry->d_name);
+		snprintf(folder.path[folder.count], sizeof(folder.path[0]), "%s/%s", directory,
+			 entry->d_name);
 		assert_ok(dataset_read_file(&ds, folder.path[folder.count], &st), &st);
 		assert_ok(instance_info_read(&folder.infos[folder.count], ds, &st), &st);
 		dataset_free(ds);
@@ -83,7 +85,8 @@ static const struct rt_roi *roi_named(const struct rt_structure_set *set, const 
 	return &set->rois[0];
 }
 
-/* Closed form for contours that lie beside each other in axial planes: area by the shoelace formula times spacing. */
+/* Closed form for contours that lie beside each other in axial planes: area by the shoelace formula
+ * times spacing. */
 static double polygon_volume_ml(const struct rt_roi *roi, double spacing_mm)
 {
 	double sum_mm2 = 0;
@@ -101,15 +104,19 @@ static double polygon_volume_ml(const struct rt_roi *roi, double spacing_mm)
 	return sum_mm2 * spacing_mm / 1000;
 }
 
-static void check_roi(const struct volume *volume, const struct rt_roi *roi, double volume_ml, double mean)
+static void check_roi(const struct volume *volume, const struct rt_roi *roi, double volume_ml,
+		      double mean)
 {
 	struct mask mask = MASK_INIT;
 	struct voi_stats stats;
 
-	assert_ok(mask_from_contours(&mask, &volume->grid, roi->contours, roi->n_contours, NULL, &st), &st);
+	assert_ok(
+	    mask_from_contours(&mask, &volume->grid, roi->contours, roi->n_contours, NULL, &st),
+	    &st);
 	assert_ok(voi_stats_compute(&stats, volume, &mask, NULL, 0, &st), &st);
-	print_message("%-24s %9.4f mL (%+.2f %%)  mean %.7g (%+.2f %%)\n", roi->name, stats.volume_ml,
-	              100 * (stats.volume_ml / volume_ml - 1), stats.mean, 100 * (stats.mean / mean - 1));
+	print_message("%-24s %9.4f mL (%+.2f %%)  mean %.7g (%+.2f %%)\n", roi->name,
+		      stats.volume_ml, 100 * (stats.volume_ml / volume_ml - 1), stats.mean,
+		      100 * (stats.mean / mean - 1));
 	assert_close(stats.volume_ml, volume_ml, 0, 0.01);
 	assert_close(stats.mean, mean, 0, 0.005);
 	mask_free(&mask);
@@ -131,9 +138,11 @@ static void lutetium_lesions(void **state)
 	(void)state;
 	require_data("04_nm_pet_rrdsr/lu177_spect_tp1");
 	struct volume volume = read_volume(DATA_DIR "/04_nm_pet_rrdsr/lu177_spect_tp1");
-	struct rt_structure_set set = read_set(DATA_DIR "/04_nm_pet_rrdsr/lu177_spect_tp1_rtstruct.dcm");
+	struct rt_structure_set set =
+	    read_set(DATA_DIR "/04_nm_pet_rrdsr/lu177_spect_tp1_rtstruct.dcm");
 	check_roi(&volume, roi_named(&set, "lesion1 liver R lobe"), 107.02, 1.14254e6);
-	/* The published 2.861 mL are 384 whole voxels, 2.0 % more than the drawn area; the polygons themselves decide. */
+	/* The published 2.861 mL are 384 whole voxels, 2.0 % more than the drawn area; the polygons
+	 * themselves decide. */
 	const struct rt_roi *small = roi_named(&set, "lesion2 liver L lateral");
 	check_roi(&volume, small, polygon_volume_ml(small, 1.95313), 1.474734e6);
 	assert_close(polygon_volume_ml(small, 1.95313), 2.861, 0, 0.025);
@@ -144,8 +153,13 @@ static void lutetium_lesions(void **state)
 /* The dose of the plan: float, gzip, axes along the patient's. */
 static struct volume read_nrrd(const char *path)
 {
-	struct grid grid = {.columns = 136, .rows = 86, .slices = 92, .origin_mm = {-162.8260187, -105.0168634, -122.5},
-	                    .column_step_mm = {2.5, 0, 0}, .row_step_mm = {0, 2.5, 0}, .slice_step_mm = {0, 0, 2.5}};
+	struct grid grid = {.columns = 136,
+			    .rows = 86,
+			    .slices = 92,
+			    .origin_mm = {-162.8260187, -105.0168634, -122.5},
+			    .column_step_mm = {2.5, 0, 0},
+			    .row_step_mm = {0, 2.5, 0},
+			    .slice_step_mm = {0, 0, 2.5}};
 	struct volume volume;
 	char head[2000] = "", command[1000];
 	FILE *file = fopen(path, "rb");
@@ -157,11 +171,13 @@ static struct volume read_nrrd(const char *path)
 	assert_non_null(strstr(head, "encoding: gzip\n"));
 	const char *data = strstr(head, "\n\n");
 	assert_non_null(data);
-	snprintf(command, sizeof(command), "tail -c +%d '%s' | gzip -dc", (int)(data - head) + 3, path);
+	snprintf(command, sizeof(command), "tail -c +%d '%s' | gzip -dc", (int)(data - head) + 3,
+		 path);
 	assert_ok(volume_new(&volume, &grid, NAN, &st), &st);
 	FILE *pipe = popen(command, "r");
 	assert_non_null(pipe);
-	assert_int_equal(fread(volume.samples, sizeof(float), grid_voxels(&grid), pipe), grid_voxels(&grid));
+	assert_int_equal(fread(volume.samples, sizeof(float), grid_voxels(&grid), pipe),
+			 grid_voxels(&grid));
 	pclose(pipe);
 	return volume;
 }
@@ -182,7 +198,11 @@ static double interpolated(const struct volume *volume, const double patient_mm[
 			at[a] = base[a] + up;
 			weight *= up ? voxel[a] - base[a] : 1 - (voxel[a] - base[a]);
 		}
-		sum += weight * (double)volume->samples[(at[2] * volume->grid.rows + at[1]) * volume->grid.columns + at[0]];
+		sum +=
+		    weight *
+		    (double)
+			volume->samples[(at[2] * volume->grid.rows + at[1]) * volume->grid.columns +
+					at[0]];
 	}
 	return sum;
 }
@@ -228,13 +248,18 @@ static void prostate_dose(void **state)
 	static const struct {
 		const char *name;
 		double volume_ml, mean_gy;
-	} rows[] = {{"Bladder", 117.52, 45.8943}, {"PTV", 49.24, 45.8797}, {"Rectum", 30.77, 39.064},
-	            {"Femoral Head Lt", 49.43, 25.0227}, {"Femoral Head RT", 50.35, 25.8303}};
+	} rows[] = {{"Bladder", 117.52, 45.8943},
+		    {"PTV", 49.24, 45.8797},
+		    {"Rectum", 30.77, 39.064},
+		    {"Femoral Head Lt", 49.43, 25.0227},
+		    {"Femoral Head RT", 50.35, 25.8303}};
 
 	(void)state;
 	require_data("02_rt/eclipse_prostate/EclipseProstate_Dose.nrrd");
-	struct volume dose_gy = read_nrrd(DATA_DIR "/02_rt/eclipse_prostate/EclipseProstate_Dose.nrrd");
-	struct rt_structure_set set = read_set(DATA_DIR "/02_rt/eclipse_prostate/RS_EclipseProstate.dcm");
+	struct volume dose_gy =
+	    read_nrrd(DATA_DIR "/02_rt/eclipse_prostate/EclipseProstate_Dose.nrrd");
+	struct rt_structure_set set =
+	    read_set(DATA_DIR "/02_rt/eclipse_prostate/RS_EclipseProstate.dcm");
 	int without = 0;
 	float maximum = 0;
 
@@ -253,7 +278,8 @@ static void prostate_dose(void **state)
 		for (size_t v = 0; v < grid_voxels(&grid); v++) {
 			size_t columns = (size_t)grid.columns, rows_of = (size_t)grid.rows;
 			double voxel[3] = {(double)(v % columns), (double)(v / columns % rows_of),
-			                   (double)(v / columns / rows_of)}, patient_mm[3];
+					   (double)(v / columns / rows_of)},
+			       patient_mm[3];
 			grid_to_patient(&grid, voxel, patient_mm);
 			fine.samples[v] = (float)interpolated(&dose_gy, patient_mm);
 		}
@@ -267,9 +293,9 @@ static void prostate_dose(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup(soft_tissue_sarcoma_mr, set_up),
-	        cmocka_unit_test_setup(lutetium_lesions, set_up),
-	        cmocka_unit_test_setup(prostate_dose, set_up),
+	    cmocka_unit_test_setup(soft_tissue_sarcoma_mr, set_up),
+	    cmocka_unit_test_setup(lutetium_lesions, set_up),
+	    cmocka_unit_test_setup(prostate_dose, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
