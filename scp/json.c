@@ -111,3 +111,9 @@ void json_bool(struct json *json, const char *key, bool value)
 	lead(json, key);
 	fputs(value ? "true" : "false", json->file);
 }
+
+void json_raw(struct json *json, const char *key, const char *text)
+{
+	lead(json, key);
+	fputs(text != NULL ? text : "null", json->file);
+}

@@ -23,5 +23,7 @@ void json_text(struct json *json, const char *key, const char *text);
 void json_number(struct json *json, const char *key, double value); /* shortest text that reads back the same */
 void json_integer(struct json *json, const char *key, int64_t value);
 void json_bool(struct json *json, const char *key, bool value);
+/* text is JSON already; NULL: null */
+void json_raw(struct json *json, const char *key, const char *text);
 
 #endif
