@@ -117,9 +117,9 @@ static void ge_multi_echo(void **state)
 	struct r2star_map map;
 	assert_ok(r2star_fit(&map, &echoes, &params, &st), &st);
 
-	/* The manifest's tissue: first echo above 20 % of its 99th percentile. Its figure counts
-	 * every voxel of it; here those with too few usable echoes have no value of their own, but
-	 * decay faster than the fitted ones. */
+	/* The manifest's tissue: first echo above 20 % of its 99th percentile; its figure is a
+	 * weighted log-linear fit. The few voxels without three usable echoes have no value here.
+	 */
 	float *sorted = malloc(voxels * sizeof(*sorted));
 	assert_non_null(sorted);
 	memcpy(sorted, samples, voxels * sizeof(*sorted));
@@ -127,10 +127,8 @@ static void ge_multi_echo(void **state)
 	float threshold = 0.2f * sorted[(voxels - 1) * 99 / 100];
 	size_t tissue = 0;
 	for (size_t v = 0; v < voxels; v++)
-		if (samples[v] > threshold)
-			sorted[tissue++] = isnan(map.r2star_per_s.samples[v])
-					       ? INFINITY
-					       : map.r2star_per_s.samples[v];
+		if (samples[v] > threshold && map.state[v] == R2STAR_FITTED)
+			sorted[tissue++] = map.r2star_per_s.samples[v];
 	qsort(sorted, tissue, sizeof(*sorted), compare_floats);
 	print_message("R2* median %.2f /s of %zu voxels, sigma %.1f\n", (double)sorted[tissue / 2],
 		      tissue, map.sigma);
