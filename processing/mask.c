@@ -1,8 +1,6 @@
 #include "mask.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum status_code mask_new(struct mask *mask, const struct grid *grid, struct status *st)
 {
@@ -111,110 +109,4 @@ double mask_overlap_ml(const struct mask *a, const struct mask *b)
 		}
 	}
 	return sum * grid_voxel_volume_ml(&a->grid);
-}
-
-/* The range of target voxels that can see the source's box: its corners, and one voxel around. */
-static void target_box(const struct mask *from, const struct grid *to, int first[3], int last[3])
-{
-	const int size[3] = {to->columns, to->rows, to->slices};
-	double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
-	double matrix[3][3], offset[3];
-
-	grid_map(&from->grid, to, matrix, offset);
-	for (int corner = 0; corner < 8; corner++) {
-		double source[3];
-
-		for (int a = 0; a < 3; a++)
-			source[a] = (corner >> a) & 1 ? from->last[a] + 0.5 : from->first[a] - 0.5;
-		for (int a = 0; a < 3; a++) {
-			double at = offset[a] + matrix[a][0] * source[0] + matrix[a][1] * source[1] +
-			            matrix[a][2] * source[2];
-
-			low[a] = fmin(low[a], at);
-			high[a] = fmax(high[a], at);
-		}
-	}
-	for (int a = 0; a < 3; a++) {
-		first[a] = (int)fmin(fmax(floor(low[a]) - 1, 0), size[a]);
-		last[a] = (int)fmax(fmin(ceil(high[a]) + 1, size[a] - 1), -1);
-	}
-}
-
-/* Points of a target voxel, evenly inside it, in source voxels relative to the voxel's centre. */
-static void spread_points(double (*points)[3], double matrix[3][3], int sub)
-{
-	size_t n = 0;
-
-	for (int z = 0; z < sub; z++) {
-		for (int y = 0; y < sub; y++) {
-			for (int x = 0; x < sub; x++, n++) {
-				double at[3] = {(x + 0.5) / sub - 0.5, (y + 0.5) / sub - 0.5,
-				                (z + 0.5) / sub - 0.5};
-
-				for (int a = 0; a < 3; a++)
-					points[n][a] = matrix[a][0] * at[0] + matrix[a][1] * at[1] +
-					               matrix[a][2] * at[2];
-			}
-		}
-	}
-}
-
-static float mean_coverage(const struct mask *from, const double centre[3], double (*points)[3],
-                           size_t n_points)
-{
-	float sum = 0;
-
-	for (size_t p = 0; p < n_points; p++) {
-		double x = centre[0] + points[p][0] + 0.5, y = centre[1] + points[p][1] + 0.5,
-		       z = centre[2] + points[p][2] + 0.5;
-
-		if (x >= from->first[0] && x < from->last[0] + 1 && y >= from->first[1] &&
-		    y < from->last[1] + 1 && z >= from->first[2] && z < from->last[2] + 1)
-			sum += row_of(from, (int)y, (int)z)[(int)x];
-	}
-	return sum / (float)n_points;
-}
-
-enum status_code mask_resample(struct mask *to_mask, const struct grid *to, const struct mask *from,
-                               int sub, struct status *st)
-{
-	const size_t n_points = (size_t)sub * (size_t)sub * (size_t)sub;
-	double matrix[3][3], offset[3];
-	double (*points)[3];
-	int first[3], last[3];
-
-	if (strcmp(to->frame_of_reference, from->grid.frame_of_reference) != 0)
-		return status_fail(st, STATUS_REFUSE,
-		                   "contours are in frame of reference %s, the images in %s",
-		                   from->grid.frame_of_reference, to->frame_of_reference);
-	if (sub < 1 || sub > 32)
-		return status_fail(st, STATUS_BUG, "a mask cannot be sampled %d-fold", sub);
-	points = malloc(n_points * sizeof *points);
-	if (points == NULL)
-		return status_fail(st, STATUS_RETRY, "no memory to resample a mask");
-	if (mask_new(to_mask, to, st) != STATUS_OK) {
-		free(points);
-		return STATUS_RETRY;
-	}
-	grid_map(to, &from->grid, matrix, offset);
-	spread_points(points, matrix, sub);
-	target_box(from, to, first, last);
-	for (int k = first[2]; k <= last[2]; k++) {
-		for (int j = first[1]; j <= last[1]; j++) {
-			size_t start = ((size_t)k * (size_t)to->rows + (size_t)j) * (size_t)to->columns;
-
-			for (int i = first[0]; i <= last[0]; i++) {
-				double centre[3];
-
-				for (int a = 0; a < 3; a++)
-					centre[a] = offset[a] + matrix[a][0] * i + matrix[a][1] * j +
-					            matrix[a][2] * k;
-				to_mask->coverage[start + (size_t)i] =
-				        mean_coverage(from, centre, points, n_points);
-			}
-		}
-	}
-	free(points);
-	mask_update_bounds(to_mask);
-	return STATUS_OK;
 }

@@ -61,9 +61,12 @@ void mask_update_bounds(struct mask *mask);
 enum status_code mask_subtract(struct mask *a, const struct mask *b, struct status *st)
         STATUS_CHECKED;
 
-/* The mask as seen on another grid of the same frame of reference: each voxel of `to` is sampled at
- * sub x sub x sub points, evenly inside it (sub 1 to 32); a point takes the coverage of the source
- * voxel it lies in. Volume is kept within sampling error. STATUS_REFUSE across frames of reference. */
+/* The mask as seen on another grid of the same frame of reference. Where the grids run along the same
+ * axes, coverage is the exact share of source voxels in each target voxel. Else each target voxel is
+ * sampled at sub x sub x sub points, evenly inside it (sub 1 to 32); a point takes the coverage of the
+ * source voxel it lies in, and volume is kept within sampling error. What lies outside the new grid is
+ * cut off. to_mask is untouched unless STATUS_OK; the caller frees it with mask_free().
+ * STATUS_REFUSE across frames of reference. STATUS_RETRY: memory. */
 enum status_code mask_resample(struct mask *to_mask, const struct grid *to, const struct mask *from,
                                int sub, struct status *st) STATUS_CHECKED;
 

@@ -115,18 +115,24 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 			float inverse = inverse_root(safe);
 			float by_amplitude = tissue * decay[l] * inverse;
 			float residual = signal[l] - safe * inverse;
-			float by_rate;
+			float square_a, residual_a;
 
 			by_amplitude = number < block->usable[l] ? by_amplitude : 0;
 			residual = number < block->usable[l] ? residual : 0;
-			by_rate = -time * amplitude[l] * by_amplitude;
-			at->aa[l] += by_amplitude * by_amplitude;
-			at->ar[l] += by_amplitude * by_rate;
-			at->rr[l] += by_rate * by_rate;
-			at->a_residual[l] += by_amplitude * residual;
-			at->r_residual[l] += by_rate * residual;
+			square_a = by_amplitude * by_amplitude;
+			residual_a = by_amplitude * residual;
+			at->aa[l] += square_a;
+			at->ar[l] += time * square_a;
+			at->rr[l] += time * (time * square_a);
+			at->a_residual[l] += residual_a;
+			at->r_residual[l] += time * residual_a;
 			at->cost[l] += residual * residual;
 		}
+	}
+	FOR_LANES { /* the derivative by rate is -time * amplitude times the one by amplitude */
+		at->ar[l] = -amplitude[l] * at->ar[l];
+		at->rr[l] = amplitude[l] * amplitude[l] * at->rr[l];
+		at->r_residual[l] = -amplitude[l] * at->r_residual[l];
 	}
 }
 

@@ -374,7 +374,7 @@ static void resampling_keeps_the_volume(void **state)
 	turned.slices = 18;
 	for (int i = 0; i < 3; i++) {
 		assert_ok(mask_resample(&seen, to[i], &mask, 3, &st), &st);
-		assert_close(mask_volume_ml(&seen), ml, 0, i == 2 ? 1e-6 : 0.006);
+		assert_close(mask_volume_ml(&seen), ml, 0, i == 1 ? 0.002 : 1e-5);
 		mask_free(&seen);
 	}
 	strcpy(coarse.frame_of_reference, "1.2.4");
