@@ -62,7 +62,10 @@ static void expect(const char *old, const char *new, const char *words, bool war
 	enum status_code code =
 	        treatment_record_read_memory(&record, &faults, text, strlen(text), "record.xml", &st);
 	const struct config_fault *fault = find_fault(&faults, words);
-	assert_non_null(fault);
+	if (!fault) {
+		fail();
+		return;
+	}
 	assert_int_equal(fault->line, line);
 	assert_int_equal(fault->warning, warning);
 	assert_int_equal(code, warning ? STATUS_OK : STATUS_CONFIG);
