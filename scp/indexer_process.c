@@ -14,7 +14,7 @@
 
 #define BATCH           200
 #define POLL_MS         1000
-#define GATHER_MS       30
+#define GATHER_MS       200
 #define PLAN_AT_LEAST_S 2.0 /* in a stream that never pauses, treatments are looked at this often */
 #define MAX_WAKES       16
 
@@ -158,10 +158,10 @@ static void loop(struct indexer *indexer)
 		status_clear(&st);
 		double now_s = worker_clock_s();
 		if (indexed > 0 && now_s - indexer->planned_s < PLAN_AT_LEAST_S) {
-			/* more may be pending: plan once it is quiet; small batches would cost a flush each beside the
-			 * receivers' own */
-			if (indexed < BATCH / 2)
-				process_wait(-1, indexer->listen_fd, GATHER_MS);
+			/* More is coming: plan once it is quiet. Small batches would cost a flush each beside the receivers'
+			 * own, so instances gather until a stream pauses or ends (which wakes) or GATHER_MS have passed. */
+			if (indexed < BATCH)
+				process_wait(indexer->wake->indexer[0], indexer->listen_fd, GATHER_MS);
 			continue;
 		}
 		touch_superseded(indexer, &st);
