@@ -11,7 +11,7 @@
 #include "writer.h"
 
 static void write_sop_common(struct writer *w, const struct evidence *evidence,
-                             const char *sop_class_uid, const char *purpose)
+			     const char *sop_class_uid, const char *purpose)
 {
 	const struct result_identity *identity = evidence->identity;
 	char name[80], uid[65];
@@ -23,7 +23,7 @@ static void write_sop_common(struct writer *w, const struct evidence *evidence,
 
 	writer_string(w, AT(TAG_SpecificCharacterSet), "ISO_IR 192");
 	writer_date_time(w, TAG_InstanceCreationDate, TAG_InstanceCreationTime,
-	                 identity->created_datetime);
+			 identity->created_datetime);
 	writer_string(w, AT(TAG_SOPClassUID), sop_class_uid);
 	writer_string(w, AT(TAG_SOPInstanceUID), uid);
 	writer_string_if_any(w, AT(TAG_TimezoneOffsetFromUTC), identity->utc_offset);
@@ -60,7 +60,7 @@ static void write_study(struct writer *w, const struct dataset *header)
 }
 
 static void write_series(struct writer *w, const struct evidence *evidence, const char *purpose,
-                         const char *modality, int number, const char *description)
+			 const char *modality, int number, const char *description)
 {
 	char name[80], uid[65];
 
@@ -95,17 +95,19 @@ static void write_equipment(struct writer *w, const struct evidence *evidence)
 	writer_string(w, AT(TAG_Manufacturer), EVIDENCE_MANUFACTURER);
 	writer_string(w, AT(TAG_ManufacturerModelName), EVIDENCE_MODEL);
 	writer_string_cut(w, AT(TAG_StationName),
-	                  identity->station_name[0] ? identity->station_name : identity->ae_title, 16);
+			  identity->station_name[0] ? identity->station_name : identity->ae_title,
+			  16);
 	writer_string_cut(w, AT(TAG_SoftwareVersions), identity->software_version, 64);
 
 	/* The scanner contributed; without a maker's name (type 1 there) it cannot be said. */
 	if (w->code == STATUS_OK)
-		w->code = dataset_get_string(header, AT(TAG_Modality), modality, sizeof modality, w->st);
+		w->code =
+		    dataset_get_string(header, AT(TAG_Modality), modality, sizeof modality, w->st);
 	if (strcmp(modality, "MR") != 0 ||
 	    dataset_presence(header, AT(TAG_Manufacturer)) != DATASET_HAS_VALUE)
 		return;
-	writer_code(w, AT(TAG_ContributingEquipmentSequence, 0, TAG_PurposeOfReferenceCodeSequence), 0,
-	            code_get(CODE_ACQUISITION_EQUIPMENT));
+	writer_code(w, AT(TAG_ContributingEquipmentSequence, 0, TAG_PurposeOfReferenceCodeSequence),
+		    0, code_get(CODE_ACQUISITION_EQUIPMENT));
 	write_scanner_text(w, header, TAG_Manufacturer);
 	write_scanner_text(w, header, TAG_InstitutionName);
 	write_scanner_text(w, header, TAG_StationName);
@@ -119,26 +121,29 @@ static enum status_code check(const struct evidence *evidence, struct status *st
 	const struct result_identity *identity = evidence->identity;
 
 	if (!evidence->study_header)
-		return status_fail(st, STATUS_BUG, "a result needs an instance of the study it belongs to");
+		return status_fail(st, STATUS_BUG,
+				   "a result needs an instance of the study it belongs to");
 	if (dataset_presence(evidence->study_header, AT(TAG_StudyInstanceUID)) != DATASET_HAS_VALUE)
-		return status_fail(st, STATUS_REFUSE, "the study of the injections has no Study Instance UID");
-	if (dataset_presence(evidence->study_header, AT(TAG_PatientID)) != DATASET_HAS_VALUE)
 		return status_fail(st, STATUS_REFUSE,
-		                   "the study of the injections has no Patient ID: a result without one "
-		                   "could be filed under nobody");
+				   "the study of the injections has no Study Instance UID");
+	if (dataset_presence(evidence->study_header, AT(TAG_PatientID)) != DATASET_HAS_VALUE)
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "the study of the injections has no Patient ID: a result without one "
+		    "could be filed under nobody");
 	if (!identity->intended_use[0])
 		return status_fail(st, STATUS_CONFIG, "the intended-use line is empty");
 	if (strlen(identity->created_datetime) < 14 ||
 	    strspn(identity->created_datetime, "0123456789") < 14)
 		return status_fail(st, STATUS_BUG, "creation time \"%s\" is not YYYYMMDDHHMMSS",
-		                   identity->created_datetime);
+				   identity->created_datetime);
 	return STATUS_OK;
 }
 
 enum status_code evidence_write_common(struct dataset *ds, const struct evidence *evidence,
-                                       const char *sop_class_uid, const char *purpose,
-                                       const char *modality, int series_number,
-                                       const char *series_description, struct status *st)
+				       const char *sop_class_uid, const char *purpose,
+				       const char *modality, int series_number,
+				       const char *series_description, struct status *st)
 {
 	struct writer w = writer_begin(ds, st);
 
@@ -153,44 +158,48 @@ enum status_code evidence_write_common(struct dataset *ds, const struct evidence
 	return w.code;
 }
 
-const struct evidence_series *evidence_find(const struct evidence *evidence, const char *sop_instance_uid)
+const struct evidence_series *evidence_find(const struct evidence *evidence,
+					    const char *sop_instance_uid)
 {
 	for (int s = 0; s < evidence->n_series; s++)
 		for (int i = 0; i < evidence->series[s].n_instances; i++)
-			if (strcmp(evidence->series[s].instances[i].sop_instance_uid, sop_instance_uid) == 0)
+			if (strcmp(evidence->series[s].instances[i].sop_instance_uid,
+				   sop_instance_uid) == 0)
 				return &evidence->series[s];
 	return NULL;
 }
 
 /* One series as item of a sequence of series. */
 static void write_series_references(struct writer *w, struct dataset_path sequence, uint32_t item,
-                                    uint32_t instance_tag, const struct evidence_series *series)
+				    uint32_t instance_tag, const struct evidence_series *series)
 {
 	struct dataset_path instances = writer_below(sequence, item, instance_tag);
 
 	writer_string(w, writer_below(sequence, item, TAG_SeriesInstanceUID),
-	              series->series_instance_uid);
+		      series->series_instance_uid);
 	for (int i = 0; i < series->n_instances; i++)
 		writer_reference(w, instances, (uint32_t)i, &series->instances[i]);
 }
 
 /* Every series of one study; returns how many there were. */
 static uint32_t write_study_references(struct writer *w, struct dataset_path series_sequence,
-                                       uint32_t instance_tag, const struct evidence *evidence,
-                                       const char *study_uid)
+				       uint32_t instance_tag, const struct evidence *evidence,
+				       const char *study_uid)
 {
 	uint32_t written = 0;
 
 	for (int s = 0; s < evidence->n_series; s++) {
 		const struct evidence_series *series = &evidence->series[s];
 		if (series->n_instances > 0 && strcmp(series->study_instance_uid, study_uid) == 0)
-			write_series_references(w, series_sequence, written++, instance_tag, series);
+			write_series_references(w, series_sequence, written++, instance_tag,
+						series);
 	}
 	return written;
 }
 
 /* True for the first series of a study other than the result's. */
-static bool starts_other_study(const struct evidence *evidence, int index, const char *own_study_uid)
+static bool starts_other_study(const struct evidence *evidence, int index,
+			       const char *own_study_uid)
 {
 	const char *study_uid = evidence->series[index].study_instance_uid;
 
@@ -204,7 +213,7 @@ static bool starts_other_study(const struct evidence *evidence, int index, const
 }
 
 static void write_other_studies(struct writer *w, uint32_t sequence_tag, uint32_t instance_tag,
-                                const struct evidence *evidence, const char *own_study_uid)
+				const struct evidence *evidence, const char *own_study_uid)
 {
 	uint32_t item = 0;
 
@@ -214,39 +223,39 @@ static void write_other_studies(struct writer *w, uint32_t sequence_tag, uint32_
 			continue;
 		writer_string(w, AT(sequence_tag, item, TAG_StudyInstanceUID), study_uid);
 		write_study_references(w, AT(sequence_tag, item, TAG_ReferencedSeriesSequence),
-		                       instance_tag, evidence, study_uid);
+				       instance_tag, evidence, study_uid);
 		item++;
 	}
 }
 
 enum status_code evidence_write_references(struct dataset *ds, const struct evidence *evidence,
-                                           struct status *st)
+					   struct status *st)
 {
 	struct writer w = writer_begin(ds, st);
 	char study_uid[65];
 
 	w.code = dataset_get_string(evidence->study_header, AT(TAG_StudyInstanceUID), study_uid,
-	                            sizeof study_uid, st);
+				    sizeof study_uid, st);
 	write_study_references(&w, AT(TAG_ReferencedSeriesSequence), TAG_ReferencedInstanceSequence,
-	                       evidence, study_uid);
+			       evidence, study_uid);
 	write_other_studies(&w, TAG_StudiesContainingOtherReferencedInstancesSequence,
-	                    TAG_ReferencedInstanceSequence, evidence, study_uid);
+			    TAG_ReferencedInstanceSequence, evidence, study_uid);
 	return w.code;
 }
 
 enum status_code evidence_write_report_evidence(struct dataset *ds, const struct evidence *evidence,
-                                                struct status *st)
+						struct status *st)
 {
 	const uint32_t own = TAG_CurrentRequestedProcedureEvidenceSequence;
 	struct writer w = writer_begin(ds, st);
 	char study_uid[65];
 
 	w.code = dataset_get_string(evidence->study_header, AT(TAG_StudyInstanceUID), study_uid,
-	                            sizeof study_uid, st);
+				    sizeof study_uid, st);
 	if (write_study_references(&w, AT(own, 0, TAG_ReferencedSeriesSequence),
-	                           TAG_ReferencedSOPSequence, evidence, study_uid) > 0)
+				   TAG_ReferencedSOPSequence, evidence, study_uid) > 0)
 		writer_string(&w, AT(own, 0, TAG_StudyInstanceUID), study_uid);
-	write_other_studies(&w, TAG_PertinentOtherEvidenceSequence, TAG_ReferencedSOPSequence, evidence,
-	                    study_uid);
+	write_other_studies(&w, TAG_PertinentOtherEvidenceSequence, TAG_ReferencedSOPSequence,
+			    evidence, study_uid);
 	return w.code;
 }

@@ -26,7 +26,8 @@ static void add_observer(struct sr_tree *tree, const struct result_identity *ide
 	sr_tree_code(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_OBSERVER_TYPE), code_get(CODE_DEVICE));
 	sr_tree_uid(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_DEVICE_UID), uid);
 	sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_DEVICE_NAME), node);
-	sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_DEVICE_MANUFACTURER), EVIDENCE_MANUFACTURER);
+	sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_DEVICE_MANUFACTURER),
+		     EVIDENCE_MANUFACTURER);
 	sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_DEVICE_MODEL), EVIDENCE_MODEL);
 }
 
@@ -43,43 +44,55 @@ static void add_algorithm(struct sr_tree *tree, const struct report_input *input
 
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ALGORITHM_NAME), EVIDENCE_MODEL);
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ALGORITHM_VERSION),
-	             input->evidence->identity->software_version);
-	add_parameter(tree, "R2* per voxel: nonlinear fit of the magnitude echoes above the noise floor");
-	add_parameter(tree, params->baseline == BASELINE_VOXELWISE
-	                            ? "baseline = voxelwise R2* before injection"
-	                            : "baseline = mean R2* before injection over the liver without tumours");
-	snprintf(text, sizeof text,
-	         "relaxivity = %.6g 1/s per mg/mL at %.3g T (%.200s); used after scaling for holmium "
-	         "content: %.6g", input->relaxivity_configured, input->field_strength_t,
-	         input->relaxivity_provenance ? input->relaxivity_provenance : "provenance not given",
-	         input->result->relaxivity_used);
+		     input->evidence->identity->software_version);
+	add_parameter(tree,
+		      "R2* per voxel: nonlinear fit of the magnitude echoes above the noise floor");
+	add_parameter(tree,
+		      params->baseline == BASELINE_VOXELWISE
+			  ? "baseline = voxelwise R2* before injection"
+			  : "baseline = mean R2* before injection over the liver without tumours");
+	snprintf(
+	    text, sizeof text,
+	    "relaxivity = %.6g 1/s per mg/mL at %.3g T (%.200s); used after scaling for holmium "
+	    "content: %.6g",
+	    input->relaxivity_configured, input->field_strength_t,
+	    input->relaxivity_provenance ? input->relaxivity_provenance : "provenance not given",
+	    input->result->relaxivity_used);
 	add_parameter(tree, text);
 	snprintf(text, sizeof text,
-	         "absorbed dose = activity concentration x %.6g mJ/MBq / %.6g g/mL: local deposition, decay "
-	         "to the end, half-life %.6g h", params->dose_constant_mj_per_mbq, params->density_g_per_ml,
-	         HOLMIUM_HALF_LIFE_H);
+		 "absorbed dose = activity concentration x %.6g mJ/MBq / %.6g g/mL: local "
+		 "deposition, decay "
+		 "to the end, half-life %.6g h",
+		 params->dose_constant_mj_per_mbq, params->density_g_per_ml, HOLMIUM_HALF_LIFE_H);
 	add_parameter(tree, text);
 	snprintf(text, sizeof text,
-	         "evaluated where the baseline signal is at least %.6g times its noise and the baseline R2* "
-	         "at most %.6g 1/s", params->body_snr, params->artefact_r2star_per_s);
+		 "evaluated where the baseline signal is at least %.6g times its noise and the "
+		 "baseline R2* "
+		 "at most %.6g 1/s",
+		 params->body_snr, params->artefact_r2star_per_s);
 	add_parameter(tree, text);
-	add_parameter(tree, "recovery = activity found in liver and tumours / net injected activity, on the grid "
-	                    "of each scan, no scaling");
-	snprintf(text, sizeof text, "uptake is not linear from %.6g %% off the line of the earlier injections",
-	         params->trend_threshold_percent);
+	add_parameter(
+	    tree,
+	    "recovery = activity found in liver and tumours / net injected activity, on the grid "
+	    "of each scan, no scaling");
+	snprintf(text, sizeof text,
+		 "uptake is not linear from %.6g %% off the line of the earlier injections",
+		 params->trend_threshold_percent);
 	add_parameter(tree, text);
 	for (int i = 0; i < input->n_thresholds; i++) {
-		snprintf(text, sizeof text, "threshold named by the site: %.300s", input->threshold_labels[i]);
+		snprintf(text, sizeof text, "threshold named by the site: %.300s",
+			 input->threshold_labels[i]);
 		add_parameter(tree, text);
 	}
 	if (input->configuration_fingerprint && input->configuration_fingerprint[0]) {
-		snprintf(text, sizeof text, "configuration = %.100s", input->configuration_fingerprint);
+		snprintf(text, sizeof text, "configuration = %.100s",
+			 input->configuration_fingerprint);
 		add_parameter(tree, text);
 	}
 }
 
 static enum status_code write_content(struct dataset *ds, const struct report_input *input,
-                                      struct status *st)
+				      struct status *st)
 {
 	const struct result_identity *identity = input->evidence->identity;
 	struct sr_tree *tree = NULL;
@@ -88,7 +101,8 @@ static enum status_code write_content(struct dataset *ds, const struct report_in
 		return st->code;
 	sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_LANGUAGE), code_get(CODE_ENGLISH));
 	add_observer(tree, identity);
-	sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_PROCEDURE_REPORTED), code_get(CODE_MRI));
+	sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_PROCEDURE_REPORTED),
+		     code_get(CODE_MRI));
 	sr_tree_text(tree, SR_CONTAINS, code_get(CODE_INTENDED_USE), identity->intended_use);
 	report_warnings(tree, input);
 
@@ -119,7 +133,8 @@ static void write_coding_scheme(struct writer *w)
 	writer_string(w, AT(sequence, 0, TAG_CodingSchemeDesignator), CODES_PRIVATE_SCHEME);
 	writer_string(w, AT(sequence, 0, TAG_CodingSchemeUID), uid);
 	writer_string(w, AT(sequence, 0, TAG_CodingSchemeName), "holmia holmium-166 dosimetry");
-	writer_string(w, AT(sequence, 0, TAG_CodingSchemeResponsibleOrganization), EVIDENCE_MANUFACTURER);
+	writer_string(w, AT(sequence, 0, TAG_CodingSchemeResponsibleOrganization),
+		      EVIDENCE_MANUFACTURER);
 }
 
 static void write_predecessor(struct writer *w, const struct report_input *input)
@@ -130,9 +145,10 @@ static void write_predecessor(struct writer *w, const struct report_input *input
 		return;
 	writer_string(w, AT(sequence, 0, TAG_StudyInstanceUID), input->predecessor_study_uid);
 	writer_string(w, AT(sequence, 0, TAG_ReferencedSeriesSequence, 0, TAG_SeriesInstanceUID),
-	              input->predecessor_series_uid);
-	writer_reference(w, AT(sequence, 0, TAG_ReferencedSeriesSequence, 0, TAG_ReferencedSOPSequence), 0,
-	                 input->predecessor);
+		      input->predecessor_series_uid);
+	writer_reference(
+	    w, AT(sequence, 0, TAG_ReferencedSeriesSequence, 0, TAG_ReferencedSOPSequence), 0,
+	    input->predecessor);
 }
 
 static void write_document_general(struct writer *w, const struct report_input *input)
@@ -142,12 +158,12 @@ static void write_document_general(struct writer *w, const struct report_input *
 	writer_empty(w, AT(TAG_ReferencedPerformedProcedureStepSequence));
 	writer_int(w, AT(TAG_InstanceNumber), 1);
 	writer_date_time(w, TAG_ContentDate, TAG_ContentTime,
-	                 input->evidence->identity->created_datetime);
+			 input->evidence->identity->created_datetime);
 	writer_string(w, AT(TAG_CompletionFlag), "COMPLETE");
 	writer_string(w, AT(TAG_VerificationFlag), "UNVERIFIED");
 	if (input->planned_injections > 0)
 		writer_string(w, AT(TAG_PreliminaryFlag),
-		              reported < input->planned_injections ? "PRELIMINARY" : "FINAL");
+			      reported < input->planned_injections ? "PRELIMINARY" : "FINAL");
 	writer_code(w, AT(TAG_PerformedProcedureCodeSequence), 0, code_get(CODE_PROCEDURE));
 	write_predecessor(w, input);
 	write_coding_scheme(w);
@@ -159,19 +175,20 @@ static void describe(char text[120], const struct report_input *input)
 
 	if (input->planned_injections > 0)
 		snprintf(of, sizeof of, " of %d", input->planned_injections);
-	snprintf(text, 120, "Ho-166 dosimetry after injection %d%s, v%d", report_last(input)->after_injection,
-	         of, input->evidence->identity->version);
+	snprintf(text, 120, "Ho-166 dosimetry after injection %d%s, v%d",
+		 report_last(input)->after_injection, of, input->evidence->identity->version);
 }
 
 /* ---- what is asked for ---- */
 
-static enum status_code check_reference(const struct evidence *evidence, const struct evidence_instance *instance,
-                                        const char *what, struct status *st)
+static enum status_code check_reference(const struct evidence *evidence,
+					const struct evidence_instance *instance, const char *what,
+					struct status *st)
 {
 	if (evidence_find(evidence, instance->sop_instance_uid))
 		return STATUS_OK;
 	return status_fail(st, STATUS_BUG, "report: the %s %s is not among the evidence", what,
-	                   instance->sop_instance_uid);
+			   instance->sop_instance_uid);
 }
 
 static enum status_code check(const struct report_input *input, struct status *st)
@@ -181,10 +198,12 @@ static enum status_code check(const struct report_input *input, struct status *s
 	if (input->result->n_time_points < 1)
 		return status_fail(st, STATUS_BUG, "report: no time point");
 	if (input->n_vois < 1)
-		return status_fail(st, STATUS_REFUSE, "no volume of interest: there is nothing to report");
+		return status_fail(st, STATUS_REFUSE,
+				   "no volume of interest: there is nothing to report");
 	if (evidence->n_grid_images != report_last(input)->dose_gy.grid.slices)
 		return status_fail(st, STATUS_BUG, "report: %d images for a dose grid of %d slices",
-		                   evidence->n_grid_images, report_last(input)->dose_gy.grid.slices);
+				   evidence->n_grid_images,
+				   report_last(input)->dose_gy.grid.slices);
 	for (int i = 0; i < evidence->n_grid_images; i++)
 		if (check_reference(evidence, &evidence->grid_images[i], "image", st) != STATUS_OK)
 			return st->code;
@@ -195,8 +214,8 @@ static enum status_code check(const struct report_input *input, struct status *s
 	return STATUS_OK;
 }
 
-enum status_code measurement_report_build(struct dataset **ds, char uid[65], const struct report_input *input,
-                                          struct status *st)
+enum status_code measurement_report_build(struct dataset **ds, char uid[65],
+					  const struct report_input *input, struct status *st)
 {
 	struct dataset *built = NULL;
 	char description[120];
@@ -207,8 +226,8 @@ enum status_code measurement_report_build(struct dataset **ds, char uid[65], con
 	w = writer_begin(built, st);
 	describe(description, input);
 	w.code = evidence_write_common(built, input->evidence, COMPREHENSIVE_3D_SR, "sr", "SR",
-	                               SERIES_NUMBER_BASE + report_last(input)->after_injection, description,
-	                               st);
+				       SERIES_NUMBER_BASE + report_last(input)->after_injection,
+				       description, st);
 	write_document_general(&w, input);
 	if (w.code == STATUS_OK)
 		w.code = evidence_write_report_evidence(built, input->evidence, st);

@@ -1,26 +1,30 @@
 /* measurement_report.h - the figures -> a TID 1500 Measurement Report (Comprehensive 3D SR).
  *
- * What the document holds, from the top (one page per attribute: conformance/objects/structured-report.md):
+ * What the document holds, from the top (one page per attribute:
+ * conformance/objects/structured-report.md):
  *
  *   language, device observer, procedure reported (TID 1204, 1002, 1004)
  *   intended use
- *   flags and warnings        each a code HO1xx of codes.h with words; "none" when there are none
- *   imaging measurements      algorithm and its parameters (TID 4019), then per VOI one TID 1411 group
- *   administrations           per injection: start, activities, specific activity, position
- *   time points               per scan: injected and recovered activity and mass, noise, the RT Dose object
- *   constants and thresholds  relaxivity, dose constant, density ...
- *   inputs                    treatment record, series
+ *   flags and warnings    each a code HO1xx of codes.h with words; "none" when there are none
+ *   imaging measurements  algorithm and parameters (TID 4019), then one TID 1411 group per VOI
+ *   administrations       per injection: start, activities, specific activity, position
+ *   time points           per scan: injected and recovered activity, noise, the RT Dose object
+ *   constants             relaxivity, dose constant, density, thresholds
+ *   inputs                treatment record, series
  *
- * A group's region is SCOORD "Image Region" polylines on the images of the result grid, largest slice first (a viewer opens the first). Its
- * mean dose comes first; no two measurements of a group share a concept name, because viewers label by it. Healthy liver (without tumours)
- * has no outline of its own: its figures stand in the group of the liver or part it is taken from. What was not measured is never a
- * number: a text of the measurement's name then says "not measured"; what was not asked is left out.
+ * A group's region is SCOORD "Image Region" polylines on the images of the result grid, largest
+ * slice first (a viewer opens the first). Its mean dose comes first; no two measurements of a group
+ * share a concept name, because viewers label by it. Healthy liver (without tumours) has no outline
+ * of its own: its figures stand in the group of the liver or part it is taken from. What was not
+ * measured is never a number: a text of the measurement's name then says "not measured"; what was
+ * not asked is left out.
  *
- * The document is COMPLETE and UNVERIFIED; PRELIMINARY while planned injections are to come, FINAL after the last, without that flag when
- * their number is unknown. Same input, same bytes.
+ * The document is COMPLETE and UNVERIFIED; PRELIMINARY while planned injections are to come, FINAL
+ * after the last, without that flag when their number is unknown. Same input, same bytes.
  *
- * Split: measurement_report.c document and its parts in order, measurement_report_group.c the TID 1411 groups, measurement_report_region.c
- * outlines, measurement_report_context.c what surrounds the measurements. */
+ * Split: measurement_report.c document and its parts in order, measurement_report_group.c the TID
+ * 1411 groups, measurement_report_region.c outlines, measurement_report_context.c what surrounds
+ * the measurements. */
 #ifndef MEASUREMENT_REPORT_H
 #define MEASUREMENT_REPORT_H
 
@@ -29,61 +33,69 @@
 #include "outline.h"
 
 struct report_voi {
-	const char *name;                     /* also the tracking identifier */
+	const char *name; /* also the tracking identifier */
 	enum voi_role role;
 	int roi_number;
-	const struct outline_set *outlines;   /* on the result grid; none: the region of the structure set is referenced */
-	const double *stored_mean_gy;         /* per time point: mean of the stored pixels (clamped); NULL or NaN: left out */
+	/* On the result grid; none: the region of the structure set is referenced. */
+	const struct outline_set *outlines;
+	/* Per time point: mean of the stored pixels (clamped); NULL or NaN: left out. */
+	const double *stored_mean_gy;
 };
 
 /* A line of the "Flags and warnings" part: a code of 99HOLMIA and words. */
 struct report_warning {
-	const char *code;                     /* "HO101" ... from codes.h */
+	const char *code; /* "HO101" ... from codes.h */
 	char text[240];
 };
 
 struct report_injection {
 	struct dosimetry_injection figures;
 	char position_id[68], position_description[260];
-	double planned_percent, planned_activity_mbq;   /* NaN */
-	double prepared_activity_mbq, residual_activity_mbq; /* NaN when the net activity was given */
-	char start[33];                       /* DICOM DT with offset */
+	double planned_percent, planned_activity_mbq; /* NaN */
+	/* NaN when the net activity was given. */
+	double prepared_activity_mbq, residual_activity_mbq;
+	char start[33]; /* DICOM DT with offset */
 };
 
-/* Everything is borrowed for the length of the call. Numbers that are not known are NaN and left out. */
+/* Everything is borrowed for the length of the call. Numbers that are not known are NaN and left
+ * out. */
 struct report_input {
 	const struct evidence *evidence;
-	const struct dosimetry_result *result; /* the last time point is the one reported in the groups */
+	/* The last time point is the one reported in the groups. */
+	const struct dosimetry_result *result;
 	const struct dosimetry_params *params;
-	const struct report_voi *vois;        /* same order as in the dosimetry input */
+	const struct report_voi *vois; /* same order as in the dosimetry input */
 	int n_vois;
 	const struct report_injection *injections;
 	int n_injections;
-	int planned_injections;               /* PRELIMINARY before the last; 0: unknown */
+	int planned_injections; /* PRELIMINARY before the last; 0: unknown */
 	const char *record_id;
 	int record_revision;
 	const char *record_entered_by;
 	const char *product;
 	double field_strength_t;
 	double relaxivity_configured, relaxivity_temperature_k;
-	const char *relaxivity_provenance;    /* "theory, not calibrated" */
+	const char *relaxivity_provenance; /* "theory, not calibrated" */
 	const struct report_warning *warnings;
 	int n_warnings;
-	const struct evidence_instance *rt_doses; /* per time point; NULL or empty uid when unknown; else it also stands
-	                                             in a series of the evidence */
+	/* Per time point; NULL or empty UID when unknown; else it also stands in a series of the
+	 * evidence. */
+	const struct evidence_instance *rt_doses;
 	const struct evidence_instance *predecessor; /* SR that this one replaces, NULL: none */
 	const char *predecessor_study_uid, *predecessor_series_uid;
 	const char *configuration_fingerprint;
-	/* thresholds to name beside the figures, as configured: label with isotope */
+	/* Thresholds to name beside the figures, as configured: label with isotope. */
 	const char *const *threshold_labels;
 	int n_thresholds;
 };
 
-/* *ds belongs to the caller (dataset_free()); uid receives the SOP Instance UID; both untouched unless STATUS_OK.
- * STATUS_REFUSE: no VOI (then there is nothing to report: RT Dose only), a bad evidence header. STATUS_BUG: no time point, not one
- * image per slice, a referenced instance that is not among the evidence. STATUS_RETRY: memory. */
-enum status_code measurement_report_build(struct dataset **ds, char uid[65], const struct report_input *input,
-                                          struct status *st) STATUS_CHECKED;
+/* *ds belongs to the caller (dataset_free()); uid receives the SOP Instance UID; both untouched
+ * unless STATUS_OK. STATUS_REFUSE: no VOI (then there is nothing to report: RT Dose only), a bad
+ * evidence header. STATUS_BUG: no time point, not one image per slice, a referenced instance that
+ * is not among the evidence. STATUS_RETRY: memory. */
+enum status_code measurement_report_build(struct dataset **ds, char uid[65],
+					  const struct report_input *input,
+					  struct status *st) STATUS_CHECKED;
 
 /* The code of codes.h for one dosimetry flag bit: DOSIMETRY_SATURATED_VOXELS -> "HO102". */
 const char *measurement_report_flag_code(enum dosimetry_flag flag);

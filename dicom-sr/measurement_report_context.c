@@ -1,4 +1,5 @@
-/* measurement_report_context.c - what surrounds the measurements: warnings, administrations, time points, constants, inputs */
+/* measurement_report_context.c - what surrounds the measurements: warnings, administrations, time
+ * points, constants, inputs */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,12 @@ static const struct {
 	enum dosimetry_flag flag;
 	const char *code;
 } flag_codes[] = {
-	{ DOSIMETRY_SATURATED_VOXELS, "HO102" },  { DOSIMETRY_S0_KNOWN_OFF, "HO117" },
-	{ DOSIMETRY_ORDER_UNCLEAR, "HO103" },     { DOSIMETRY_RESIDUAL_PENDING, "HO104" },
-	{ DOSIMETRY_ACTIVITY_UNKNOWN, "HO112" },  { DOSIMETRY_CONTENT_UNSCALED, "HO107" },
-	{ DOSIMETRY_TR_FLIP_DIFFER, "HO106" },    { DOSIMETRY_NO_LIVER, "HO114" },
-	{ DOSIMETRY_NO_TUMOUR, "HO115" },         { DOSIMETRY_TUMOURS_OVERLAP, "HO116" },
-	{ DOSIMETRY_RECOVERY_JUMP, "HO113" },
+    {DOSIMETRY_SATURATED_VOXELS, "HO102"}, {DOSIMETRY_S0_KNOWN_OFF, "HO117"},
+    {DOSIMETRY_ORDER_UNCLEAR, "HO103"},	   {DOSIMETRY_RESIDUAL_PENDING, "HO104"},
+    {DOSIMETRY_ACTIVITY_UNKNOWN, "HO112"}, {DOSIMETRY_CONTENT_UNSCALED, "HO107"},
+    {DOSIMETRY_TR_FLIP_DIFFER, "HO106"},   {DOSIMETRY_NO_LIVER, "HO114"},
+    {DOSIMETRY_NO_TUMOUR, "HO115"},	   {DOSIMETRY_TUMOURS_OVERLAP, "HO116"},
+    {DOSIMETRY_RECOVERY_JUMP, "HO113"},
 };
 
 const char *measurement_report_flag_code(enum dosimetry_flag flag)
@@ -44,7 +45,8 @@ static bool already_given(const struct report_input *input, const char *code)
 	return false;
 }
 
-/* One flag with the time points that carry it: "saturated voxels ... (after injection 2, 3)". False: none does. */
+/* One flag with the time points that carry it: "saturated voxels ... (after injection 2, 3)".
+ * False: none does. */
 static bool flag_words(char text[400], const struct report_input *input, enum dosimetry_flag flag)
 {
 	int length = snprintf(text, 400, "%.200s (after injection", dosimetry_flag_text(flag));
@@ -54,8 +56,8 @@ static bool flag_words(char text[400], const struct report_input *input, enum do
 		const struct dosimetry_time_point *point = &input->result->time_points[t];
 		if (!(point->flags & (unsigned)flag))
 			continue;
-		length += snprintf(text + length, 400 - (size_t)length, "%s %d", carriers ? "," : "",
-		                   point->after_injection);
+		length += snprintf(text + length, 400 - (size_t)length, "%s %d",
+				   carriers ? "," : "", point->after_injection);
 		carriers++;
 	}
 	snprintf(text + length, 400 - (size_t)length, ")");
@@ -68,7 +70,8 @@ void report_warnings(struct sr_tree *tree, const struct report_input *input)
 	char text[400];
 
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_WARNINGS), NULL);
-	if (input->relaxivity_provenance && strstr(input->relaxivity_provenance, "not calibrated") &&
+	if (input->relaxivity_provenance &&
+	    strstr(input->relaxivity_provenance, "not calibrated") &&
 	    !already_given(input, "HO101")) {
 		snprintf(text, sizeof text, "relaxivity: %.300s", input->relaxivity_provenance);
 		add_warning(tree, "HO101", text);
@@ -77,10 +80,10 @@ void report_warnings(struct sr_tree *tree, const struct report_input *input)
 	for (int i = 0; i < input->n_warnings; i++, any = true)
 		add_warning(tree, input->warnings[i].code, input->warnings[i].text);
 	for (size_t i = 0; i < sizeof flag_codes / sizeof *flag_codes; i++) {
-		/* What the record or the slots said in more words is not said twice; clock and mass are two
-		 * different witnesses of an unclear order. */
+		/* What the record or the slots said in more words is not said twice; clock and mass
+		 * are two different witnesses of an unclear order. */
 		bool said = flag_codes[i].flag != DOSIMETRY_ORDER_UNCLEAR &&
-		            already_given(input, flag_codes[i].code);
+			    already_given(input, flag_codes[i].code);
 		if (said || !flag_words(text, input, flag_codes[i].flag))
 			continue;
 		add_warning(tree, flag_codes[i].code, text);
@@ -131,23 +134,27 @@ static void add_administration(struct sr_tree *tree, const struct report_injecti
 	report_number(tree, code_get(CODE_ADMINISTRATION_NUMBER), figures->number, UNIT_ONE, NULL);
 	add_datetime(tree, CODE_START, injection->start);
 	snprintf(position, sizeof position, "%s%s%s", injection->position_id,
-	         injection->position_id[0] && injection->position_description[0] ? ": " : "",
-	         injection->position_description);
+		 injection->position_id[0] && injection->position_description[0] ? ": " : "",
+		 injection->position_description);
 	add_text_if_any(tree, CODE_POSITION, position);
-	report_number_or_words(tree, code_get(CODE_ADMINISTERED_ACTIVITY), figures->net_activity_mbq, UNIT_MBQ,
-	                       "Net activity at the start of the injection", "unknown");
-	report_number(tree, code_get(CODE_PREPARED_ACTIVITY), injection->prepared_activity_mbq, UNIT_MBQ,
-	              "Activity as prepared, at the time it was measured");
-	report_number(tree, code_get(CODE_RESIDUAL_ACTIVITY), injection->residual_activity_mbq, UNIT_MBQ,
-	              "Residual activity, at the time it was measured");
+	report_number_or_words(tree, code_get(CODE_ADMINISTERED_ACTIVITY),
+			       figures->net_activity_mbq, UNIT_MBQ,
+			       "Net activity at the start of the injection", "unknown");
+	report_number(tree, code_get(CODE_PREPARED_ACTIVITY), injection->prepared_activity_mbq,
+		      UNIT_MBQ, "Activity as prepared, at the time it was measured");
+	report_number(tree, code_get(CODE_RESIDUAL_ACTIVITY), injection->residual_activity_mbq,
+		      UNIT_MBQ, "Residual activity, at the time it was measured");
 	if (figures->residual_pending)
 		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RESIDUAL_STATE),
-		             "residual pending: the net activity is still the prepared one");
+			     "residual pending: the net activity is still the prepared one");
 	report_number(tree, code_get(CODE_SPECIFIC_ACTIVITY), figures->specific_activity_mbq_per_mg,
-	              UNIT_MBQ_PER_MG, NULL);
-	report_number(tree, code_get(CODE_HOLMIUM_CONTENT), figures->holmium_percent, UNIT_PERCENT, NULL);
-	report_number(tree, code_get(CODE_PLANNED_ACTIVITY), injection->planned_activity_mbq, UNIT_MBQ, NULL);
-	report_number(tree, code_get(CODE_PLANNED_PERCENT), injection->planned_percent, UNIT_PERCENT, NULL);
+		      UNIT_MBQ_PER_MG, NULL);
+	report_number(tree, code_get(CODE_HOLMIUM_CONTENT), figures->holmium_percent, UNIT_PERCENT,
+		      NULL);
+	report_number(tree, code_get(CODE_PLANNED_ACTIVITY), injection->planned_activity_mbq,
+		      UNIT_MBQ, NULL);
+	report_number(tree, code_get(CODE_PLANNED_PERCENT), injection->planned_percent,
+		      UNIT_PERCENT, NULL);
 	sr_tree_leave(tree);
 }
 
@@ -181,23 +188,27 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_TIME_POINT), NULL);
 	report_number(tree, code_get(CODE_AFTER_INJECTION), point->after_injection, UNIT_ONE, NULL);
 	add_datetime(tree, CODE_ACQUIRED, acquired_after(input, point->after_injection));
-	report_number(tree, code_get(CODE_INJECTED_ACTIVITY), point->injected_activity_mbq, UNIT_MBQ, NULL);
+	report_number(tree, code_get(CODE_INJECTED_ACTIVITY), point->injected_activity_mbq,
+		      UNIT_MBQ, NULL);
 	report_number(tree, code_get(CODE_INJECTED_MASS), point->injected_mass_mg, UNIT_MG, NULL);
-	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), point->recovered_activity_mbq, UNIT_MBQ,
-	              "Activity found in liver and tumours, summed on the grid of the scan");
+	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), point->recovered_activity_mbq,
+		      UNIT_MBQ,
+		      "Activity found in liver and tumours, summed on the grid of the scan");
 	report_number(tree, code_get(CODE_RECOVERED_MASS), point->recovered_mass_mg, UNIT_MG, NULL);
 	report_number(tree, code_get(CODE_RECOVERY_RATIO), point->recovery_ratio, UNIT_RATIO, NULL);
-	report_number(tree, code_get(CODE_MASS_INCREMENT_RATIO), point->mass_increment_ratio, UNIT_RATIO,
-	              "Mass found since the scan before over mass injected since then");
-	report_number(tree, code_get(CODE_RESAMPLED_MASS_RATIO), point->resampled_mass_ratio, UNIT_RATIO,
-	              "Mass in liver and tumours on the result grid over that on the grid of the scan");
-	report_number(tree, code_get(CODE_BASELINE_R2STAR), point->region_baseline_r2star_per_s, UNIT_PER_S,
-	              NULL);
+	report_number(tree, code_get(CODE_MASS_INCREMENT_RATIO), point->mass_increment_ratio,
+		      UNIT_RATIO, "Mass found since the scan before over mass injected since then");
+	report_number(
+	    tree, code_get(CODE_RESAMPLED_MASS_RATIO), point->resampled_mass_ratio, UNIT_RATIO,
+	    "Mass in liver and tumours on the result grid over that on the grid of the scan");
+	report_number(tree, code_get(CODE_BASELINE_R2STAR), point->region_baseline_r2star_per_s,
+		      UNIT_PER_S, NULL);
 	report_number(tree, code_get(CODE_NOISE_SD), point->sigma, UNIT_ONE,
-	              "Standard deviation of the noise of the series, in its image units");
+		      "Standard deviation of the noise of the series, in its image units");
 	report_number(tree, code_get(CODE_S0_SCALE), point->s0_scale, UNIT_RATIO, NULL);
 	if (report_has_dose(input, index))
-		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_DOSE_IMAGE), &input->rt_doses[index]);
+		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_DOSE_IMAGE),
+				  &input->rt_doses[index]);
 	sr_tree_leave(tree);
 }
 
@@ -217,26 +228,31 @@ void report_constants(struct sr_tree *tree, const struct report_input *input)
 	const struct dosimetry_result *result = input->result;
 
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_METHOD), NULL);
-	report_number(tree, code_get(CODE_FIELD_STRENGTH), input->field_strength_t, UNIT_TESLA, NULL);
-	report_number(tree, code_get(CODE_RELAXIVITY), input->relaxivity_configured, UNIT_RELAXIVITY,
-	              input->relaxivity_provenance);
-	report_number(tree, code_get(CODE_RELAXIVITY_USED), result->relaxivity_used, UNIT_RELAXIVITY,
-	              "After scaling for the holmium content of the batch");
+	report_number(tree, code_get(CODE_FIELD_STRENGTH), input->field_strength_t, UNIT_TESLA,
+		      NULL);
+	report_number(tree, code_get(CODE_RELAXIVITY), input->relaxivity_configured,
+		      UNIT_RELAXIVITY, input->relaxivity_provenance);
+	report_number(tree, code_get(CODE_RELAXIVITY_USED), result->relaxivity_used,
+		      UNIT_RELAXIVITY, "After scaling for the holmium content of the batch");
 	report_number(tree, code_get(CODE_CALIBRATION_CONTENT), params->relaxivity_holmium_percent,
-	              UNIT_PERCENT, NULL);
-	report_number(tree, code_get(CODE_TEMPERATURE), input->relaxivity_temperature_k, UNIT_K, NULL);
-	report_number(tree, code_get(CODE_DOSE_CONSTANT), params->dose_constant_mj_per_mbq, UNIT_MJ_PER_MBQ,
-	              NULL);
+		      UNIT_PERCENT, NULL);
+	report_number(tree, code_get(CODE_TEMPERATURE), input->relaxivity_temperature_k, UNIT_K,
+		      NULL);
+	report_number(tree, code_get(CODE_DOSE_CONSTANT), params->dose_constant_mj_per_mbq,
+		      UNIT_MJ_PER_MBQ, NULL);
 	report_number(tree, code_get(CODE_DENSITY), params->density_g_per_ml, UNIT_G_PER_ML, NULL);
 	report_number(tree, code_get(CODE_HALF_LIFE), HOLMIUM_HALF_LIFE_H, UNIT_H, NULL);
 	report_number(tree, code_get(CODE_BODY_SNR), params->body_snr, UNIT_ONE, NULL);
-	report_number(tree, code_get(CODE_ARTEFACT_R2STAR), params->artefact_r2star_per_s, UNIT_PER_S, NULL);
-	report_number(tree, code_get(CODE_TREND_THRESHOLD), params->trend_threshold_percent, UNIT_PERCENT,
-	              NULL);
+	report_number(tree, code_get(CODE_ARTEFACT_R2STAR), params->artefact_r2star_per_s,
+		      UNIT_PER_S, NULL);
+	report_number(tree, code_get(CODE_TREND_THRESHOLD), params->trend_threshold_percent,
+		      UNIT_PERCENT, NULL);
 	report_number(tree, code_get(CODE_NOISE_SD), result->baseline_sigma, UNIT_ONE,
-	              "Standard deviation of the noise of the baseline, in its image units");
-	report_number(tree, code_get(CODE_EVALUATED_VOLUME), result->evaluated_volume_ml, UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_EXCLUDED_ARTEFACT), result->excluded_artefact_ml, UNIT_ML, NULL);
+		      "Standard deviation of the noise of the baseline, in its image units");
+	report_number(tree, code_get(CODE_EVALUATED_VOLUME), result->evaluated_volume_ml, UNIT_ML,
+		      NULL);
+	report_number(tree, code_get(CODE_EXCLUDED_ARTEFACT), result->excluded_artefact_ml, UNIT_ML,
+		      NULL);
 	sr_tree_leave(tree);
 }
 
@@ -269,8 +285,8 @@ void report_inputs(struct sr_tree *tree, const struct report_input *input)
 	if (input->record_id && input->record_id[0]) {
 		bool by = input->record_entered_by && input->record_entered_by[0];
 		snprintf(text, sizeof text, "%.150s, revision %d%s%.150s", input->record_id,
-		         input->record_revision, by ? ", entered by " : "",
-		         by ? input->record_entered_by : "");
+			 input->record_revision, by ? ", entered by " : "",
+			 by ? input->record_entered_by : "");
 		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RECORD), text);
 	}
 	for (int s = 0; s < input->evidence->n_series; s++) {
@@ -280,9 +296,11 @@ void report_inputs(struct sr_tree *tree, const struct report_input *input)
 		sr_tree_container(tree, SR_CONTAINS, code_get(CODE_INPUT_SERIES), NULL);
 		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_INPUT_ROLE), role);
 		add_text_if_any(tree, CODE_INPUT_DESCRIPTION, series->description);
-		sr_tree_uid(tree, SR_CONTAINS, code_get(CODE_SERIES_UID), series->series_instance_uid);
+		sr_tree_uid(tree, SR_CONTAINS, code_get(CODE_SERIES_UID),
+			    series->series_instance_uid);
 		add_datetime(tree, CODE_ACQUIRED, series->acquired);
-		report_number(tree, code_get(CODE_INPUT_INSTANCES), series->n_instances, UNIT_ONE, NULL);
+		report_number(tree, code_get(CODE_INPUT_INSTANCES), series->n_instances, UNIT_ONE,
+			      NULL);
 		sr_tree_leave(tree);
 	}
 	sr_tree_leave(tree);

@@ -1,4 +1,5 @@
-/* measurement_report_group.c - one TID 1411 group per VOI: region and figures of the last time point */
+/* measurement_report_group.c - one TID 1411 group per VOI: region and figures of the last time
+ * point */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +25,13 @@ void report_from_dose(struct sr_tree *tree, const struct report_input *input, in
 	if (!report_has_dose(input, time_point))
 		return;
 	sr_tree_enter(tree);
-	sr_tree_composite(tree, SR_INFERRED_FROM, code_get(CODE_DOSE_IMAGE), &input->rt_doses[time_point]);
+	sr_tree_composite(tree, SR_INFERRED_FROM, code_get(CODE_DOSE_IMAGE),
+			  &input->rt_doses[time_point]);
 	sr_tree_leave(tree);
 }
 
 void report_number(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
-                   const char *explanation)
+		   const char *explanation)
 {
 	if (!isfinite(value))
 		return;
@@ -38,12 +40,12 @@ void report_number(struct sr_tree *tree, const struct code *name, double value, 
 		return;
 	sr_tree_enter(tree);
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_EQUIVALENT_MEANING),
-	             explanation ? explanation : name->meaning);
+		     explanation ? explanation : name->meaning);
 	sr_tree_leave(tree);
 }
 
-void report_number_or_words(struct sr_tree *tree, const struct code *name, double value, enum code_id unit,
-                            const char *explanation, const char *words)
+void report_number_or_words(struct sr_tree *tree, const struct code *name, double value,
+			    enum code_id unit, const char *explanation, const char *words)
 {
 	if (isfinite(value))
 		report_number(tree, name, value, unit, explanation);
@@ -53,7 +55,7 @@ void report_number_or_words(struct sr_tree *tree, const struct code *name, doubl
 
 /* An absorbed dose of one time point, with the object it comes from. */
 static void add_mean_dose(struct sr_tree *tree, const struct report_input *input, int time_point,
-                          const struct code *name, double mean_gy)
+			  const struct code *name, double mean_gy)
 {
 	if (!isfinite(mean_gy)) {
 		sr_tree_text(tree, SR_CONTAINS, name, NOT_MEASURED);
@@ -63,18 +65,20 @@ static void add_mean_dose(struct sr_tree *tree, const struct report_input *input
 	report_from_dose(tree, input, time_point);
 }
 
-/* The same region of one study keeps its tracking UID over versions and time points; regions of one name are told apart by
- * their number. */
-static void tracking_uid(char uid[65], const struct report_input *input, int voi, const char *study_uid)
+/* The same region of one study keeps its tracking UID over versions and time points; regions of one
+ * name are told apart by their number. */
+static void tracking_uid(char uid[65], const struct report_input *input, int voi,
+			 const char *study_uid)
 {
 	char purpose[400];
 	bool twice = false;
 
 	for (int i = 0; i < input->n_vois; i++)
-		twice = twice || (i != voi && strcmp(input->vois[i].name, input->vois[voi].name) == 0);
+		twice =
+		    twice || (i != voi && strcmp(input->vois[i].name, input->vois[voi].name) == 0);
 	if (twice)
 		snprintf(purpose, sizeof purpose, "tracking:%s#%d", input->vois[voi].name,
-		         input->vois[voi].roi_number);
+			 input->vois[voi].roi_number);
 	else
 		snprintf(purpose, sizeof purpose, "tracking:%s", input->vois[voi].name);
 	uid_derive(uid, study_uid, purpose);
@@ -85,17 +89,18 @@ static void add_finding(struct sr_tree *tree, enum voi_role role)
 	bool tumour = role == VOI_TUMOUR;
 
 	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING_CATEGORY),
-	             code_get(tumour ? CODE_ABNORMAL_STRUCTURE : CODE_ANATOMICAL_STRUCTURE));
+		     code_get(tumour ? CODE_ABNORMAL_STRUCTURE : CODE_ANATOMICAL_STRUCTURE));
 	if (role != VOI_OTHER)
 		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING),
-		             code_get(tumour ? CODE_NEOPLASM : CODE_LIVER));
+			     code_get(tumour ? CODE_NEOPLASM : CODE_LIVER));
 }
 
 static void add_doses(struct sr_tree *tree, const struct report_input *input, int voi)
 {
 	const struct voi_stats *dose = &report_last(input)->voi[voi].dose;
 
-	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE), dose->mean);
+	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE),
+		      dose->mean);
 	report_number(tree, code_get(CODE_MINIMUM_DOSE), dose->minimum, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_MAXIMUM_DOSE), dose->maximum, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_DOSE_SD), dose->standard_deviation, UNIT_GY, NULL);
@@ -109,10 +114,11 @@ static void add_doses(struct sr_tree *tree, const struct report_input *input, in
 		char explanation[120];
 		const struct code *name = code_volume_at_dose(&text, dose->level[i]);
 		snprintf(explanation, sizeof explanation,
-		         "Share of the measured volume with an absorbed dose of at least %.6g Gy",
-		         dose->level[i]);
-		report_number(tree, name, 100.0 * dose->volume_at_level_ml[i] / dose->measured_volume_ml,
-		              UNIT_PERCENT, explanation);
+			 "Share of the measured volume with an absorbed dose of at least %.6g Gy",
+			 dose->level[i]);
+		report_number(tree, name,
+			      100.0 * dose->volume_at_level_ml[i] / dose->measured_volume_ml,
+			      UNIT_PERCENT, explanation);
 	}
 }
 
@@ -122,8 +128,10 @@ static void add_stored_mean(struct sr_tree *tree, const struct report_input *inp
 	const double *stored = input->vois[voi].stored_mean_gy;
 
 	if (stored)
-		report_number(tree, code_get(CODE_STORED_MEAN_DOSE), stored[input->result->n_time_points - 1],
-		              UNIT_GY, "Mean of the pixels of the RT Dose object, where negative doses are 0");
+		report_number(
+		    tree, code_get(CODE_STORED_MEAN_DOSE), stored[input->result->n_time_points - 1],
+		    UNIT_GY,
+		    "Mean of the pixels of the RT Dose object, where negative doses are 0");
 }
 
 static void add_volumes(struct sr_tree *tree, const struct report_input *input, int voi)
@@ -132,15 +140,21 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 
 	report_number(tree, code_get(CODE_VOLUME), figures->dose.volume_ml, UNIT_ML, NULL);
 	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
-	report_number_or_words(tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
-	                       "Activity found in the volume, summed over the injections, each at its own "
-	                       "time of injection", NOT_MEASURED);
-	report_number(tree, code_get(CODE_MEASURED_VOLUME), figures->dose.measured_volume_ml, UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), figures->not_measured_volume_ml, UNIT_ML,
-	              NULL);
-	report_number(tree, code_get(CODE_SATURATED_VOLUME), figures->saturated_volume_ml, UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), figures->s0_known_volume_ml, UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml, UNIT_ML, NULL);
+	report_number_or_words(
+	    tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
+	    "Activity found in the volume, summed over the injections, each at its own "
+	    "time of injection",
+	    NOT_MEASURED);
+	report_number(tree, code_get(CODE_MEASURED_VOLUME), figures->dose.measured_volume_ml,
+		      UNIT_ML, NULL);
+	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), figures->not_measured_volume_ml,
+		      UNIT_ML, NULL);
+	report_number(tree, code_get(CODE_SATURATED_VOLUME), figures->saturated_volume_ml, UNIT_ML,
+		      NULL);
+	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), figures->s0_known_volume_ml, UNIT_ML,
+		      NULL);
+	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml,
+		      UNIT_ML, NULL);
 }
 
 /* One decimal first, then the class: 0.96 is 1.0 and in its class. */
@@ -166,12 +180,14 @@ static void add_tumour_to_normal(struct sr_tree *tree, const struct report_input
 	if (healthy >= 0 && healthy < last->n_healthy) {
 		int part = last->healthy[healthy].part_voi;
 		snprintf(explanation, sizeof explanation,
-		         "Mean absorbed dose of the tumour divided by that of the healthy liver of %.260s "
-		         "(%.4g Gy)", part >= 0 ? input->vois[part].name : "the whole liver",
-		         last->healthy[healthy].figures.dose.mean);
+			 "Mean absorbed dose of the tumour divided by that of the healthy liver of "
+			 "%.260s "
+			 "(%.4g Gy)",
+			 part >= 0 ? input->vois[part].name : "the whole liver",
+			 last->healthy[healthy].figures.dose.mean);
 	}
 	report_number_or_words(tree, code_get(CODE_TN_RATIO), ratio, UNIT_RATIO, explanation,
-	                       healthy >= 0 ? NOT_MEASURED : "no healthy liver to compare with");
+			       healthy >= 0 ? NOT_MEASURED : "no healthy liver to compare with");
 	if (isfinite(ratio))
 		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_TN_CLASS), code_get(tn_class(ratio)));
 }
@@ -179,25 +195,29 @@ static void add_tumour_to_normal(struct sr_tree *tree, const struct report_input
 static void add_trend(struct sr_tree *tree, const struct uptake_result *trend)
 {
 	static const enum code_id meaning[] = {
-		[UPTAKE_NOT_ASSESSED] = CODE_TREND_NOT_ASSESSED,
-		[UPTAKE_LINEAR] = CODE_TREND_LINEAR,
-		[UPTAKE_SATURATING] = CODE_TREND_SATURATING,
-		[UPTAKE_RISING] = CODE_TREND_RISING,
+	    [UPTAKE_NOT_ASSESSED] = CODE_TREND_NOT_ASSESSED,
+	    [UPTAKE_LINEAR] = CODE_TREND_LINEAR,
+	    [UPTAKE_SATURATING] = CODE_TREND_SATURATING,
+	    [UPTAKE_RISING] = CODE_TREND_RISING,
 	};
 
 	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_TREND), code_get(meaning[trend->trend]));
-	report_number(tree, code_get(CODE_TREND_EXPECTED), trend->expected_gy, UNIT_GY,
-	              "Line through the mean doses after the earlier injections, at the activity now");
-	report_number(tree, code_get(CODE_TREND_DEVIATION), trend->deviation_percent, UNIT_PERCENT, NULL);
+	report_number(
+	    tree, code_get(CODE_TREND_EXPECTED), trend->expected_gy, UNIT_GY,
+	    "Line through the mean doses after the earlier injections, at the activity now");
+	report_number(tree, code_get(CODE_TREND_DEVIATION), trend->deviation_percent, UNIT_PERCENT,
+		      NULL);
 }
 
-static void add_dose_after_every_injection(struct sr_tree *tree, const struct report_input *input, int voi)
+static void add_dose_after_every_injection(struct sr_tree *tree, const struct report_input *input,
+					   int voi)
 {
 	for (int t = 0; t < input->result->n_time_points; t++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[t];
 		struct code_text text;
-		add_mean_dose(tree, input, t, code_dose_after_injection(&text, point->after_injection),
-		              point->voi[voi].dose.mean);
+		add_mean_dose(tree, input, t,
+			      code_dose_after_injection(&text, point->after_injection),
+			      point->voi[voi].dose.mean);
 	}
 }
 
@@ -210,10 +230,12 @@ static void add_healthy(struct sr_tree *tree, const struct report_input *input, 
 		if (last->healthy[i].part_voi != part_voi)
 			continue;
 		report_number(tree, code_get(CODE_HEALTHY_MEAN_DOSE), figures->dose.mean, UNIT_GY,
-		              "Mean absorbed dose of this region without all tumours");
-		report_number(tree, code_get(CODE_HEALTHY_VOLUME), figures->dose.volume_ml, UNIT_ML, NULL);
+			      "Mean absorbed dose of this region without all tumours");
+		report_number(tree, code_get(CODE_HEALTHY_VOLUME), figures->dose.volume_ml, UNIT_ML,
+			      NULL);
 		report_number(tree, code_get(CODE_HEALTHY_MASS), figures->mass_g, UNIT_G, NULL);
-		report_number(tree, code_get(CODE_HEALTHY_ACTIVITY), figures->activity_mbq, UNIT_MBQ, NULL);
+		report_number(tree, code_get(CODE_HEALTHY_ACTIVITY), figures->activity_mbq,
+			      UNIT_MBQ, NULL);
 	}
 }
 
@@ -223,16 +245,19 @@ static void add_recovery(struct sr_tree *tree, const struct report_input *input)
 	const struct dosimetry_time_point *last = report_last(input);
 	bool bound = last->flags & DOSIMETRY_SATURATED_VOXELS;
 
-	report_number(tree, code_get(CODE_RECOVERY_RATIO), last->recovery_ratio, UNIT_RATIO,
-	              bound ? "Activity found in liver and tumours over net activity injected so far; a lower "
-	                      "bound, because voxels are saturated"
-	                    : "Activity found in liver and tumours over net activity injected so far");
-	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), last->recovered_activity_mbq, UNIT_MBQ, NULL);
+	report_number(
+	    tree, code_get(CODE_RECOVERY_RATIO), last->recovery_ratio, UNIT_RATIO,
+	    bound
+		? "Activity found in liver and tumours over net activity injected so far; a lower "
+		  "bound, because voxels are saturated"
+		: "Activity found in liver and tumours over net activity injected so far");
+	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), last->recovered_activity_mbq,
+		      UNIT_MBQ, NULL);
 	for (int t = 0; t < input->result->n_time_points; t++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[t];
 		struct code_text text;
 		report_number(tree, code_recovery_after_injection(&text, point->after_injection),
-		              point->recovery_ratio, UNIT_RATIO, NULL);
+			      point->recovery_ratio, UNIT_RATIO, NULL);
 	}
 }
 
@@ -248,15 +273,15 @@ static void add_reliability(struct sr_tree *tree, const struct dosimetry_voi_res
 	}
 	if (figures->saturated_volume_ml > 0.0)
 		length += snprintf(text + length, sizeof text - (size_t)length,
-		                   "lower bound: %.3g mL of %.3g mL saturated; ", figures->saturated_volume_ml,
-		                   figures->dose.volume_ml);
+				   "lower bound: %.3g mL of %.3g mL saturated; ",
+				   figures->saturated_volume_ml, figures->dose.volume_ml);
 	if (figures->s0_known_volume_ml > 0.0)
 		length += snprintf(text + length, sizeof text - (size_t)length,
-		                   "%.3g mL estimated with the signal of the baseline; ",
-		                   figures->s0_known_volume_ml);
+				   "%.3g mL estimated with the signal of the baseline; ",
+				   figures->s0_known_volume_ml);
 	if (figures->not_measured_volume_ml > 0.0)
-		length += snprintf(text + length, sizeof text - (size_t)length, "%.3g mL not measured; ",
-		                   figures->not_measured_volume_ml);
+		length += snprintf(text + length, sizeof text - (size_t)length,
+				   "%.3g mL not measured; ", figures->not_measured_volume_ml);
 	if (length == 0)
 		snprintf(text, sizeof text, "measured in the whole volume");
 	else
@@ -278,9 +303,10 @@ static void add_measurements(struct sr_tree *tree, const struct report_input *in
 		add_healthy(tree, input, -1);
 	}
 	if (role == VOI_PART) {
-		report_number(tree, code_get(CODE_PART_RECOVERY_RATIO), last->part_recovery_ratio[voi],
-		              UNIT_RATIO, "Activity found in this part over net activity injected through "
-		                          "its catheter positions");
+		report_number(tree, code_get(CODE_PART_RECOVERY_RATIO),
+			      last->part_recovery_ratio[voi], UNIT_RATIO,
+			      "Activity found in this part over net activity injected through "
+			      "its catheter positions");
 		add_healthy(tree, input, voi);
 	}
 	add_stored_mean(tree, input, voi);
@@ -290,25 +316,26 @@ static void add_measurements(struct sr_tree *tree, const struct report_input *in
 	add_reliability(tree, &last->voi[voi]);
 }
 
-enum status_code report_groups(struct sr_tree *tree, const struct report_input *input, struct status *st)
+enum status_code report_groups(struct sr_tree *tree, const struct report_input *input,
+			       struct status *st)
 {
 	char study_uid[65], uid[65];
 
 	if (dataset_get_string(input->evidence->study_header, AT(TAG_StudyInstanceUID), study_uid,
-	                       sizeof study_uid, st) != STATUS_OK)
+			       sizeof study_uid, st) != STATUS_OK)
 		return st->code;
 	for (int voi = 0; voi < input->n_vois; voi++) {
 		tracking_uid(uid, input, voi, study_uid);
 		sr_tree_container(tree, SR_CONTAINS, code_get(CODE_MEASUREMENT_GROUP), "1411");
 		sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_IDENTIFIER),
-		             input->vois[voi].name);
+			     input->vois[voi].name);
 		sr_tree_uid(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_UID), uid);
 		add_finding(tree, input->vois[voi].role);
 		if (report_region(tree, input, voi, st) != STATUS_OK)
 			return st->code;
 		if (input->vois[voi].role != VOI_OTHER)
 			sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_FINDING_SITE),
-			             code_get(CODE_LIVER));
+				     code_get(CODE_LIVER));
 		add_measurements(tree, input, voi);
 		sr_tree_leave(tree);
 	}

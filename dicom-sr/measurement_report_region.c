@@ -6,14 +6,15 @@
 
 #include "measurement_report_parts.h"
 
-#define THINNING_PIXELS     0.05 /* no point of an outline is farther than this from what is written */
+#define THINNING_PIXELS 0.05 /* no point of an outline is farther than this from what is written   \
+			      */
 #define THINNING_MAX_PIXELS 0.1
-#define POINTS_WANTED       200  /* per outline; more only where 0.1 pixel cannot be kept otherwise */
+#define POINTS_WANTED	    200 /* per outline; more only where 0.1 pixel cannot be kept otherwise */
 
 static double distance_to_segment(const float *point, const float *from, const float *to)
 {
-	double along[2] = { (double)to[0] - (double)from[0], (double)to[1] - (double)from[1] };
-	double way[2] = { (double)point[0] - (double)from[0], (double)point[1] - (double)from[1] };
+	double along[2] = {(double)to[0] - (double)from[0], (double)to[1] - (double)from[1]};
+	double way[2] = {(double)point[0] - (double)from[0], (double)point[1] - (double)from[1]};
 	double length2 = along[0] * along[0] + along[1] * along[1];
 	double share = length2 > 0.0 ? (way[0] * along[0] + way[1] * along[1]) / length2 : 0.0;
 
@@ -21,9 +22,11 @@ static double distance_to_segment(const float *point, const float *from, const f
 	return hypot(way[0] - share * along[0], way[1] - share * along[1]);
 }
 
-/* Marks what must stay between two kept points: the farthest point, while it is farther than the tolerance, and so on in
- * both halves. todo holds pairs of ends still to be looked at: never more than the points there are. */
-static int keep_between(bool *keep, const float *points, int first, int last, double tolerance, int *todo)
+/* Marks what must stay between two kept points: the farthest point, while it is farther than the
+ * tolerance, and so on in both halves. todo holds pairs of ends still to be looked at: never more
+ * than the points there are. */
+static int keep_between(bool *keep, const float *points, int first, int last, double tolerance,
+			int *todo)
 {
 	int kept = 0, pending = 0;
 
@@ -33,7 +36,8 @@ static int keep_between(bool *keep, const float *points, int first, int last, do
 		int to = todo[--pending], from = todo[--pending], farthest = -1;
 		double most = tolerance;
 		for (int i = from + 1; i < to; i++) {
-			double distance = distance_to_segment(points + 2 * i, points + 2 * from, points + 2 * to);
+			double distance =
+			    distance_to_segment(points + 2 * i, points + 2 * from, points + 2 * to);
 			if (distance > most) {
 				most = distance;
 				farthest = i;
@@ -60,7 +64,7 @@ static int mark_points(bool *keep, const float *points, int count, double tolera
 	memset(keep, 0, (size_t)count * sizeof *keep);
 	for (int i = 1; i < count - 1; i++) {
 		double distance = hypot((double)points[2 * i] - (double)points[0],
-		                        (double)points[2 * i + 1] - (double)points[1]);
+					(double)points[2 * i + 1] - (double)points[1]);
 		if (distance > most) {
 			most = distance;
 			opposite = i;
@@ -71,7 +75,8 @@ static int mark_points(bool *keep, const float *points, int count, double tolera
 	       keep_between(keep, points, opposite, count - 1, tolerance, todo);
 }
 
-/* Thins an outline into written (pixel coordinates of an image: centres at .5). Returns the number of points. */
+/* Thins an outline into written (pixel coordinates of an image: centres at .5). Returns the number
+ * of points. */
 static int thin(float *written, bool *keep, int *todo, const struct outline *outline)
 {
 	const float *points = outline->column_row;
@@ -101,7 +106,7 @@ static void region_in_space(struct sr_tree *tree, const struct report_input *inp
 			continue;
 		snprintf(number, sizeof number, "%d", input->vois[voi].roi_number);
 		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_REGION_IN_SPACE),
-		                  &series->instances[0]);
+				  &series->instances[0]);
 		sr_tree_enter(tree);
 		sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ROI_IDENTIFIER), number);
 		sr_tree_leave(tree);
@@ -110,7 +115,7 @@ static void region_in_space(struct sr_tree *tree, const struct report_input *inp
 }
 
 enum status_code report_region(struct sr_tree *tree, const struct report_input *input, int voi,
-                               struct status *st)
+			       struct status *st)
 {
 	const struct outline_set *set = input->vois[voi].outlines;
 	int most = 0, shown = 0;
@@ -134,7 +139,8 @@ enum status_code report_region(struct sr_tree *tree, const struct report_input *
 		int points;
 		if (outline->slice < 0 || outline->slice >= input->evidence->n_grid_images) {
 			status_fail(st, STATUS_BUG, "outline of \"%s\" on slice %d of %d",
-			            input->vois[voi].name, outline->slice, input->evidence->n_grid_images);
+				    input->vois[voi].name, outline->slice,
+				    input->evidence->n_grid_images);
 			goto out;
 		}
 		if (outline->points < 4)
@@ -142,7 +148,8 @@ enum status_code report_region(struct sr_tree *tree, const struct report_input *
 		points = thin(written, keep, todo, outline);
 		sr_tree_polyline(tree, SR_CONTAINS, code_get(CODE_IMAGE_REGION), written, points);
 		sr_tree_enter(tree);
-		sr_tree_image(tree, SR_SELECTED_FROM, NULL, &input->evidence->grid_images[outline->slice]);
+		sr_tree_image(tree, SR_SELECTED_FROM, NULL,
+			      &input->evidence->grid_images[outline->slice]);
 		sr_tree_leave(tree);
 		shown++;
 	}

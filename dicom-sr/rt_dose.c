@@ -11,17 +11,19 @@
 #include "uid.h"
 #include "writer.h"
 
-#define RT_DOSE_STORAGE "1.2.840.10008.5.1.4.1.1.481.2"
-#define STORED_MAXIMUM  65535
+#define RT_DOSE_STORAGE	   "1.2.840.10008.5.1.4.1.1.481.2"
+#define STORED_MAXIMUM	   65535
 #define SERIES_NUMBER_BASE 9000
-/* A DS element of an explicit VR holds 65534 bytes: so many pairs of two numbers of at most 12 characters. */
-#define DVH_PAIR_SIZE   26
-#define DVH_MAX_BINS    2500
+/* A DS element of an explicit VR holds 65534 bytes: so many pairs of two numbers of at most 12
+ * characters. */
+#define DVH_PAIR_SIZE 26
+#define DVH_MAX_BINS  2500
 
 /* How the frames lie: unit vectors, and whether frame 0 is the grid's last slice. */
 struct frame_geometry {
-	double row_direction[3], column_direction[3]; /* of Image Orientation: along a row, along a column */
-	double spacing_mm;                            /* between frames */
+	double row_direction[3];    /* of Image Orientation: along a row */
+	double column_direction[3]; /* down a column */
+	double spacing_mm;          /* between frames */
 	double first_position_mm[3];
 	bool reversed;
 };
@@ -43,8 +45,8 @@ static double decimal_not_below(double value)
 	return decimal;
 }
 
-enum status_code rt_dose_quantise(uint16_t *stored, double *scaling_gy, const struct volume *dose_gy,
-                                  struct status *st)
+enum status_code rt_dose_quantise(uint16_t *stored, double *scaling_gy,
+				  const struct volume *dose_gy, struct status *st)
 {
 	size_t count = grid_voxels(&dose_gy->grid);
 	double maximum_gy = 0.0, scaling;
@@ -74,7 +76,7 @@ static void unit_vector(double out[3], const double in[3], double length)
 }
 
 static enum status_code geometry_of(struct frame_geometry *geometry, const struct grid *grid,
-                                    struct status *st)
+				    struct status *st)
 {
 	const double *u = geometry->row_direction, *v = geometry->column_direction;
 	double normal[3], along = 0.0, spacing = grid_spacing_mm(grid, 2);
@@ -87,20 +89,21 @@ static enum status_code geometry_of(struct frame_geometry *geometry, const struc
 	for (int axis = 0; axis < 3; axis++)
 		along += normal[axis] * grid->slice_step_mm[axis];
 	if (grid->slices > 1 && !(fabs(along) >= spacing * (1.0 - 1e-5)))
-		return status_fail(st, STATUS_REFUSE,
-		                   "the slices of the result grid are not stacked along their normal: "
-		                   "an RT Dose cannot hold it");
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "the slices of the result grid are not stacked along their normal: "
+		    "an RT Dose cannot hold it");
 	geometry->spacing_mm = fabs(along);
 	geometry->reversed = along < 0.0;
 	for (int axis = 0; axis < 3; axis++)
 		geometry->first_position_mm[axis] =
-		        grid->origin_mm[axis] +
-		        (geometry->reversed ? (grid->slices - 1) * grid->slice_step_mm[axis] : 0.0);
+		    grid->origin_mm[axis] +
+		    (geometry->reversed ? (grid->slices - 1) * grid->slice_step_mm[axis] : 0.0);
 	return STATUS_OK;
 }
 
 static void write_general_image(struct writer *w, const struct rt_dose_input *input,
-                                const struct frame_geometry *geometry)
+				const struct frame_geometry *geometry)
 {
 	const struct evidence *evidence = input->evidence;
 	int slices = input->dose_gy->grid.slices;
@@ -110,12 +113,14 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 	writer_int(w, AT(TAG_InstanceNumber), 1);
 	writer_date_time(w, TAG_ContentDate, TAG_ContentTime, evidence->identity->created_datetime);
 	writer_string(w, AT(TAG_ImageType), "DERIVED\\SECONDARY");
-	snprintf(text, sizeof text,
-	         "Absorbed dose of holmium-166 microspheres from the change of R2* between MR series before "
-	         "and after injection; cumulative over %d injection%s. %s. Negative doses and voxels "
-	         "that were not evaluated are stored as 0. %s",
-	         input->after_injection, input->after_injection == 1 ? "" : "s", input->method,
-	         evidence->identity->intended_use);
+	snprintf(
+	    text, sizeof text,
+	    "Absorbed dose of holmium-166 microspheres from the change of R2* between MR series "
+	    "before "
+	    "and after injection; cumulative over %d injection%s. %s. Negative doses and voxels "
+	    "that were not evaluated are stored as 0. %s",
+	    input->after_injection, input->after_injection == 1 ? "" : "s", input->method,
+	    evidence->identity->intended_use);
 	writer_string(w, AT(TAG_DerivationDescription), text);
 	writer_string(w, AT(TAG_ImageComments), evidence->identity->intended_use);
 	writer_string(w, AT(TAG_LossyImageCompression), "00");
@@ -124,8 +129,9 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 		int slice = geometry->reversed ? slices - 1 - frame : frame;
 		struct dataset_path images = AT(TAG_ReferencedImageSequence);
 		writer_reference(w, images, (uint32_t)frame, &evidence->grid_images[slice]);
-		writer_code(w, writer_below(images, (uint32_t)frame, TAG_PurposeOfReferenceCodeSequence),
-		            0, code_get(CODE_ANATOMIC_IMAGE));
+		writer_code(
+		    w, writer_below(images, (uint32_t)frame, TAG_PurposeOfReferenceCodeSequence), 0,
+		    code_get(CODE_ANATOMIC_IMAGE));
 	}
 	for (int s = 0; s < evidence->n_series; s++) {
 		const struct evidence_series *series = &evidence->series[s];
@@ -134,16 +140,17 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 			continue;
 		for (int i = 0; i < series->n_instances; i++, source++) {
 			writer_reference(w, images, source, &series->instances[i]);
-			writer_code(w, writer_below(images, source, TAG_PurposeOfReferenceCodeSequence),
-			            0, code_get(CODE_SOURCE_IMAGE));
+			writer_code(
+			    w, writer_below(images, source, TAG_PurposeOfReferenceCodeSequence), 0,
+			    code_get(CODE_SOURCE_IMAGE));
 		}
 	}
 }
 
 static void write_image_plane(struct writer *w, const struct grid *grid,
-                              const struct frame_geometry *geometry)
+			      const struct frame_geometry *geometry)
 {
-	const double spacing[2] = { grid_spacing_mm(grid, 1), grid_spacing_mm(grid, 0) };
+	const double spacing[2] = {grid_spacing_mm(grid, 1), grid_spacing_mm(grid, 0)};
 	double orientation[6];
 
 	memcpy(orientation, geometry->row_direction, sizeof geometry->row_direction);
@@ -167,7 +174,7 @@ static void write_image_pixel(struct writer *w, const struct grid *grid)
 	writer_int(w, AT(TAG_NumberOfFrames), grid->slices);
 	if (w->code == STATUS_OK)
 		w->code = dataset_set_tag(w->ds, AT(TAG_FrameIncrementPointer),
-		                          TAG_GridFrameOffsetVector, w->st);
+					  TAG_GridFrameOffsetVector, w->st);
 }
 
 static void write_offsets(struct writer *w, int slices, double spacing_mm)
@@ -200,7 +207,8 @@ static void write_pixels(struct writer *w, const struct volume *dose_gy, bool re
 	if (w->code == STATUS_OK)
 		w->code = rt_dose_quantise(stored, &scaling_gy, dose_gy, w->st);
 	for (size_t low = 0; reversed && low < frames / 2; low++) {
-		uint16_t *a = stored + low * frame_size, *b = stored + (frames - 1 - low) * frame_size;
+		uint16_t *a = stored + low * frame_size,
+			 *b = stored + (frames - 1 - low) * frame_size;
 		for (size_t i = 0; i < frame_size; i++) {
 			uint16_t swapped = a[i];
 			a[i] = b[i];
@@ -223,11 +231,11 @@ static void write_plan_overview(struct writer *w, const struct rt_dose_input *in
 	writer_int(w, AT(TAG_PlanOverviewSequence, 0, TAG_PlanOverviewIndex), 1);
 	writer_string(w, AT(TAG_PlanOverviewSequence, 0, TAG_RTPlanLabel), "Ho-166");
 	writer_int(w, AT(TAG_PlanOverviewSequence, 0, TAG_NumberOfFractionsIncluded),
-	           input->after_injection);
+		   input->after_injection);
 }
 
 static void write_dose(struct writer *w, const struct rt_dose_input *input,
-                       const struct frame_geometry *geometry)
+		       const struct frame_geometry *geometry)
 {
 	writer_string(w, AT(TAG_DoseUnits), "GY");
 	writer_string(w, AT(TAG_DoseType), "PHYSICAL");
@@ -246,8 +254,9 @@ static char *dvh_text(const struct rt_dose_dvh *dvh, int every, int bins)
 	if (!text)
 		return NULL;
 	for (int i = 0; i < bins; i++)
-		length += (size_t)snprintf(text + length, DVH_PAIR_SIZE + 1, "%s%.6g\\%.6g", i ? "\\" : "",
-		                           every * dvh->bin_width_gy, dvh->volume_ml[i * every]);
+		length += (size_t)snprintf(text + length, DVH_PAIR_SIZE + 1, "%s%.6g\\%.6g",
+					   i ? "\\" : "", every * dvh->bin_width_gy,
+					   dvh->volume_ml[i * every]);
 	return text;
 }
 
@@ -260,13 +269,17 @@ static void write_dvh(struct writer *w, uint32_t item, const struct rt_dose_dvh 
 	const double one = 1.0;
 
 	if (!text) {
-		w->code = status_fail(w->st, STATUS_RETRY, "out of memory for a dose-volume histogram");
+		w->code =
+		    status_fail(w->st, STATUS_RETRY, "out of memory for a dose-volume histogram");
 		return;
 	}
-	writer_int(w, AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0, TAG_ReferencedROINumber),
-	           dvh->roi_number);
-	writer_string(w, AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0,
-	                    TAG_DVHROIContributionType), "INCLUDED");
+	writer_int(
+	    w, AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0, TAG_ReferencedROINumber),
+	    dvh->roi_number);
+	writer_string(
+	    w,
+	    AT(TAG_DVHSequence, item, TAG_DVHReferencedROISequence, 0, TAG_DVHROIContributionType),
+	    "INCLUDED");
 	writer_string(w, AT(TAG_DVHSequence, item, TAG_DVHType), "CUMULATIVE");
 	writer_string(w, AT(TAG_DVHSequence, item, TAG_DoseUnits), "GY");
 	writer_string(w, AT(TAG_DVHSequence, item, TAG_DoseType), "PHYSICAL");
@@ -275,9 +288,11 @@ static void write_dvh(struct writer *w, uint32_t item, const struct rt_dose_dvh 
 	writer_int(w, AT(TAG_DVHSequence, item, TAG_DVHNumberOfBins), bins);
 	writer_string(w, AT(TAG_DVHSequence, item, TAG_DVHData), text);
 	if (!isnan(dvh->minimum_gy))
-		writer_doubles(w, AT(TAG_DVHSequence, item, TAG_DVHMinimumDose), &dvh->minimum_gy, 1);
+		writer_doubles(w, AT(TAG_DVHSequence, item, TAG_DVHMinimumDose), &dvh->minimum_gy,
+			       1);
 	if (!isnan(dvh->maximum_gy))
-		writer_doubles(w, AT(TAG_DVHSequence, item, TAG_DVHMaximumDose), &dvh->maximum_gy, 1);
+		writer_doubles(w, AT(TAG_DVHSequence, item, TAG_DVHMaximumDose), &dvh->maximum_gy,
+			       1);
 	if (!isnan(dvh->mean_gy))
 		writer_doubles(w, AT(TAG_DVHSequence, item, TAG_DVHMeanDose), &dvh->mean_gy, 1);
 	free(text);
@@ -294,7 +309,8 @@ static void write_dvhs(struct writer *w, const struct rt_dose_input *input)
 		if (input->dvhs[i].bins > 0)
 			write_dvh(w, item++, &input->dvhs[i]);
 	if (item > 0)
-		writer_reference(w, AT(TAG_ReferencedStructureSetSequence), 0, input->structure_set);
+		writer_reference(w, AT(TAG_ReferencedStructureSetSequence), 0,
+				 input->structure_set);
 }
 
 static void describe(char text[120], const struct rt_dose_input *input)
@@ -303,12 +319,12 @@ static void describe(char text[120], const struct rt_dose_input *input)
 
 	if (input->planned_injections > 0)
 		snprintf(of, sizeof of, " of %d", input->planned_injections);
-	snprintf(text, 120, "Ho-166 dose after injection %d%s, v%d (cumulative)", input->after_injection,
-	         of, input->evidence->identity->version);
+	snprintf(text, 120, "Ho-166 dose after injection %d%s, v%d (cumulative)",
+		 input->after_injection, of, input->evidence->identity->version);
 }
 
 enum status_code rt_dose_build(struct dataset **ds, char uid[65], const struct rt_dose_input *input,
-                               struct status *st)
+			       struct status *st)
 {
 	const struct evidence *evidence = input->evidence;
 	const struct grid *grid = &input->dose_gy->grid;
@@ -319,14 +335,15 @@ enum status_code rt_dose_build(struct dataset **ds, char uid[65], const struct r
 
 	if (evidence->n_grid_images != grid->slices)
 		return status_fail(st, STATUS_BUG, "%d images for a dose grid of %d slices",
-		                   evidence->n_grid_images, grid->slices);
+				   evidence->n_grid_images, grid->slices);
 	if (geometry_of(&geometry, grid, st) != STATUS_OK || dataset_new(&built, st) != STATUS_OK)
 		return st->code;
 
 	w = writer_begin(built, st);
 	describe(description, input);
-	w.code = evidence_write_common(built, evidence, RT_DOSE_STORAGE, "rt-dose", "RTDOSE",
-	                               SERIES_NUMBER_BASE + input->after_injection, description, st);
+	w.code =
+	    evidence_write_common(built, evidence, RT_DOSE_STORAGE, "rt-dose", "RTDOSE",
+				  SERIES_NUMBER_BASE + input->after_injection, description, st);
 	writer_empty(&w, AT(TAG_OperatorsName));
 	writer_string(&w, AT(TAG_FrameOfReferenceUID), evidence->frame_of_reference_uid);
 	writer_empty(&w, AT(TAG_PositionReferenceIndicator));

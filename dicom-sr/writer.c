@@ -9,7 +9,7 @@
 
 struct writer writer_begin(struct dataset *ds, struct status *st)
 {
-	return (struct writer){ .ds = ds, .st = st, .code = STATUS_OK };
+	return (struct writer){.ds = ds, .st = st, .code = STATUS_OK};
 }
 
 struct dataset_path writer_below(struct dataset_path sequence, uint32_t item, uint32_t tag)
@@ -84,7 +84,8 @@ void writer_copy_or_empty(struct writer *w, const struct dataset *from, uint32_t
 		writer_empty(w, AT(tag));
 }
 
-void writer_code(struct writer *w, struct dataset_path sequence, uint32_t item, const struct code *code)
+void writer_code(struct writer *w, struct dataset_path sequence, uint32_t item,
+		 const struct code *code)
 {
 	writer_string(w, writer_below(sequence, item, TAG_CodeValue), code->value);
 	writer_string(w, writer_below(sequence, item, TAG_CodingSchemeDesignator), code->scheme);
@@ -92,12 +93,12 @@ void writer_code(struct writer *w, struct dataset_path sequence, uint32_t item, 
 }
 
 void writer_reference(struct writer *w, struct dataset_path sequence, uint32_t item,
-                      const struct evidence_instance *instance)
+		      const struct evidence_instance *instance)
 {
 	writer_string(w, writer_below(sequence, item, TAG_ReferencedSOPClassUID),
-	              instance->sop_class_uid);
+		      instance->sop_class_uid);
 	writer_string(w, writer_below(sequence, item, TAG_ReferencedSOPInstanceUID),
-	              instance->sop_instance_uid);
+		      instance->sop_instance_uid);
 }
 
 void writer_date_time(struct writer *w, uint32_t date_tag, uint32_t time_tag, const char *datetime)

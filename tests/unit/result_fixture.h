@@ -1,7 +1,8 @@
 /* result_fixture.h - a small made-up treatment, for the tests of the objects that holmia writes.
  *
- * A study header with a name that ASCII cannot write, an anatomy of FIXTURE_SLICES slices, a baseline and one series per
- * injection in the same study, a structure set in another study. Everything is static: build it once per program. */
+ * A study header with a name that ASCII cannot write, an anatomy of FIXTURE_SLICES slices, a
+ * baseline and one series per injection in the same study, a structure set in another study.
+ * Everything is static: build it once per program. */
 #ifndef RESULT_FIXTURE_H
 #define RESULT_FIXTURE_H
 
@@ -13,14 +14,14 @@
 #include "tags.h"
 
 #define FIXTURE_COLUMNS 32
-#define FIXTURE_ROWS    24
-#define FIXTURE_SLICES  8
-#define FIXTURE_SCANS   4
+#define FIXTURE_ROWS	24
+#define FIXTURE_SLICES	8
+#define FIXTURE_SCANS	4
 
-#define FIXTURE_STUDY       "2.25.1001"
+#define FIXTURE_STUDY	    "2.25.1001"
 #define FIXTURE_OTHER_STUDY "2.25.1002"
-#define FIXTURE_FRAME       "2.25.1003"
-#define FIXTURE_MR          "1.2.840.10008.5.1.4.1.1.4"
+#define FIXTURE_FRAME	    "2.25.1003"
+#define FIXTURE_MR	    "1.2.840.10008.5.1.4.1.1.4"
 
 struct result_fixture {
 	struct dataset *header;
@@ -40,19 +41,22 @@ static inline void fixture_set(struct dataset *ds, uint32_t tag, const char *val
 	assert_ok(dataset_set_string(ds, AT(tag), value, &st), &st);
 }
 
-static inline void fixture_series(struct result_fixture *f, int index, enum evidence_role role, int after,
-                                  const char *study, const char *modality, const char *description,
-                                  struct evidence_instance *instances, int count, const char *sop_class)
+static inline void fixture_series(struct result_fixture *f, int index, enum evidence_role role,
+				  int after, const char *study, const char *modality,
+				  const char *description, struct evidence_instance *instances,
+				  int count, const char *sop_class)
 {
 	struct evidence_series *series = &f->series[index];
 
 	series->role = role;
 	series->after_injection = after;
 	snprintf(series->study_instance_uid, sizeof series->study_instance_uid, "%s", study);
-	snprintf(series->series_instance_uid, sizeof series->series_instance_uid, "2.25.20%02d", index);
+	snprintf(series->series_instance_uid, sizeof series->series_instance_uid, "2.25.20%02d",
+		 index);
 	snprintf(series->modality, sizeof series->modality, "%s", modality);
 	snprintf(series->description, sizeof series->description, "%s", description);
-	snprintf(series->acquired, sizeof series->acquired, "202611230%d3000.000000+0100", index % 10);
+	snprintf(series->acquired, sizeof series->acquired, "202611230%d3000.000000+0100",
+		 index % 10);
 	series->instances = instances;
 	series->n_instances = count;
 	for (int i = 0; i < count; i++) {
@@ -84,7 +88,8 @@ static inline void fixture_header(struct result_fixture *f)
 	fixture_set(f->header, TAG_StationName, "MR1");
 }
 
-/* Slices along rising z unless reversed; the grid is axial with 3 x 2 x 5 mm voxels (columns, rows, slices). */
+/* Slices along rising z unless reversed; the grid is axial with 3 x 2 x 5 mm voxels (columns, rows,
+ * slices). */
 static inline void fixture_make(struct result_fixture *f, bool reversed)
 {
 	static char text[40];
@@ -100,19 +105,19 @@ static inline void fixture_make(struct result_fixture *f, bool reversed)
 	f->identity.version = 1;
 	strcpy(f->identity.software_version, "0.1.0");
 
-	fixture_series(f, 0, EVIDENCE_ANATOMY, 0, FIXTURE_STUDY, "MR", "T1w", f->anatomy, FIXTURE_SLICES,
-	               FIXTURE_MR);
-	fixture_series(f, 1, EVIDENCE_BASELINE, 0, FIXTURE_STUDY, "MR", "multi-echo before", f->scans[0],
-	               FIXTURE_SLICES, FIXTURE_MR);
+	fixture_series(f, 0, EVIDENCE_ANATOMY, 0, FIXTURE_STUDY, "MR", "T1w", f->anatomy,
+		       FIXTURE_SLICES, FIXTURE_MR);
+	fixture_series(f, 1, EVIDENCE_BASELINE, 0, FIXTURE_STUDY, "MR", "multi-echo before",
+		       f->scans[0], FIXTURE_SLICES, FIXTURE_MR);
 	fixture_series(f, 2, EVIDENCE_VOIS, 0, FIXTURE_OTHER_STUDY, "RTSTRUCT", "contours",
-	               &f->structure_set, 1, "1.2.840.10008.5.1.4.1.1.481.3");
+		       &f->structure_set, 1, "1.2.840.10008.5.1.4.1.1.481.3");
 	for (int k = 1; k <= FIXTURE_SCANS; k++) {
 		snprintf(text, sizeof text, "multi-echo after %d", k);
-		fixture_series(f, 1 + 2 * k, EVIDENCE_AFTER, k, FIXTURE_STUDY, "MR", text, f->scans[k],
-		               FIXTURE_SLICES, FIXTURE_MR);
+		fixture_series(f, 1 + 2 * k, EVIDENCE_AFTER, k, FIXTURE_STUDY, "MR", text,
+			       f->scans[k], FIXTURE_SLICES, FIXTURE_MR);
 		snprintf(text, sizeof text, "dose after %d", k);
 		fixture_series(f, 2 + 2 * k, EVIDENCE_RESULT, k, FIXTURE_STUDY, "RTDOSE", text,
-		               &f->doses[k - 1], 1, "1.2.840.10008.5.1.4.1.1.481.2");
+			       &f->doses[k - 1], 1, "1.2.840.10008.5.1.4.1.1.481.2");
 	}
 	f->evidence.study_header = f->header;
 	strcpy(f->evidence.frame_of_reference_uid, FIXTURE_FRAME);
@@ -122,13 +127,13 @@ static inline void fixture_make(struct result_fixture *f, bool reversed)
 	f->evidence.grid_images = f->anatomy;
 	f->evidence.n_grid_images = FIXTURE_SLICES;
 
-	f->grid = (struct grid){ .columns = FIXTURE_COLUMNS,
-		                 .rows = FIXTURE_ROWS,
-		                 .slices = FIXTURE_SLICES,
-		                 .origin_mm = { -48.25, -24.5, reversed ? 35.0 : 0.0 },
-		                 .column_step_mm = { 3.0, 0.0, 0.0 },
-		                 .row_step_mm = { 0.0, 2.0, 0.0 },
-		                 .slice_step_mm = { 0.0, 0.0, reversed ? -5.0 : 5.0 } };
+	f->grid = (struct grid){.columns = FIXTURE_COLUMNS,
+				.rows = FIXTURE_ROWS,
+				.slices = FIXTURE_SLICES,
+				.origin_mm = {-48.25, -24.5, reversed ? 35.0 : 0.0},
+				.column_step_mm = {3.0, 0.0, 0.0},
+				.row_step_mm = {0.0, 2.0, 0.0},
+				.slice_step_mm = {0.0, 0.0, reversed ? -5.0 : 5.0}};
 	strcpy(f->grid.frame_of_reference, FIXTURE_FRAME);
 }
 
@@ -151,7 +156,7 @@ static inline void fixture_keep(struct dataset *ds, const char *name)
 }
 
 static inline void fixture_assert_text(const struct dataset *ds, struct dataset_path path,
-                                       const char *expected)
+				       const char *expected)
 {
 	struct status st = STATUS_INIT;
 	char text[2000];

@@ -1,5 +1,5 @@
-/* The measurement report of a made-up result, read back item by item. The files for the validators come from here too
- * (HOLMIA_TEST_OUT). */
+/* The measurement report of a made-up result, read back item by item. The files for the validators
+ * come from here too (HOLMIA_TEST_OUT). */
 #include "check.h"
 
 #include <time.h>
@@ -44,20 +44,32 @@ static void free_outlines(struct outline_set *set)
 	for (int i = 0; i < set->count; i++)
 		free(set->outlines[i].column_row);
 	free(set->outlines);
-	*set = (struct outline_set){ NULL, 0 };
+	*set = (struct outline_set){NULL, 0};
 }
 
 static void make_figures(struct dosimetry_voi_result *figures, double mean_gy, double volume_ml)
 {
 	*figures = (struct dosimetry_voi_result){
-		.dose = { .volume_ml = volume_ml, .measured_volume_ml = 0.9 * volume_ml, .mean = mean_gy,
-		          .minimum = -1.25, .maximum = 2.0 * mean_gy, .standard_deviation = 12.0,
-		          .d98 = 0.2 * mean_gy, .d90 = 0.4 * mean_gy, .d70 = 0.7 * mean_gy, .d50 = 0.95 * mean_gy,
-		          .d2 = 1.8 * mean_gy, .levels = 2, .level = { 60.0, 100.5 },
-		          .volume_at_level_ml = { 0.45 * volume_ml, 0.225 * volume_ml } },
-		.mass_g = 1.06 * volume_ml, .activity_mbq = mean_gy * volume_ml * 1.06 / 15.87,
-		.tumour_to_normal = NAN, .healthy_voi = -1, .underdosed_volume_ml = NAN,
-		.not_measured_volume_ml = 0.1 * volume_ml,
+	    .dose = {.volume_ml = volume_ml,
+		     .measured_volume_ml = 0.9 * volume_ml,
+		     .mean = mean_gy,
+		     .minimum = -1.25,
+		     .maximum = 2.0 * mean_gy,
+		     .standard_deviation = 12.0,
+		     .d98 = 0.2 * mean_gy,
+		     .d90 = 0.4 * mean_gy,
+		     .d70 = 0.7 * mean_gy,
+		     .d50 = 0.95 * mean_gy,
+		     .d2 = 1.8 * mean_gy,
+		     .levels = 2,
+		     .level = {60.0, 100.5},
+		     .volume_at_level_ml = {0.45 * volume_ml, 0.225 * volume_ml}},
+	    .mass_g = 1.06 * volume_ml,
+	    .activity_mbq = mean_gy * volume_ml * 1.06 / 15.87,
+	    .tumour_to_normal = NAN,
+	    .healthy_voi = -1,
+	    .underdosed_volume_ml = NAN,
+	    .not_measured_volume_ml = 0.1 * volume_ml,
 	};
 }
 
@@ -83,11 +95,11 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->healthy[1].part_voi = PART;
 	make_figures(&point->healthy[1].figures, 13.3 * k, 860.0);
 	for (int v = 0; v < VOIS; v++) {
-		point->trend[v] = (struct uptake_result){ UPTAKE_NOT_ASSESSED, NAN, NAN };
+		point->trend[v] = (struct uptake_result){UPTAKE_NOT_ASSESSED, NAN, NAN};
 		point->part_recovery_ratio[v] = NAN;
 	}
 	if (k == FIXTURE_SCANS)
-		point->trend[TUMOUR] = (struct uptake_result){ UPTAKE_SATURATING, 150.0, -16.9 };
+		point->trend[TUMOUR] = (struct uptake_result){UPTAKE_SATURATING, 150.0, -16.9};
 	point->part_recovery_ratio[PART] = 0.93;
 	point->injected_activity_mbq = 1000.0 * k;
 	point->injected_mass_mg = 100.0 * k;
@@ -107,13 +119,17 @@ static void make_injections(void)
 	for (int k = 1; k <= FIXTURE_SCANS; k++) {
 		struct report_injection *injection = &injections[k - 1];
 		*injection = (struct report_injection){
-			.figures = { .number = k, .net_activity_mbq = k == 4 ? (double)NAN : 1201.9,
-			             .specific_activity_mbq_per_mg = 10.0, .holmium_percent = 19.5,
-			             .residual_pending = k == 3 },
-			.position_id = "P1", .position_description = "right hepatic artery",
-			.planned_percent = 30.0, .planned_activity_mbq = 4000.0,
-			.prepared_activity_mbq = k == 4 ? (double)NAN : 1260.0,
-			.residual_activity_mbq = k >= 3 ? (double)NAN : 58.0,
+		    .figures = {.number = k,
+				.net_activity_mbq = k == 4 ? (double)NAN : 1201.9,
+				.specific_activity_mbq_per_mg = 10.0,
+				.holmium_percent = 19.5,
+				.residual_pending = k == 3},
+		    .position_id = "P1",
+		    .position_description = "right hepatic artery",
+		    .planned_percent = 30.0,
+		    .planned_activity_mbq = 4000.0,
+		    .prepared_activity_mbq = k == 4 ? (double)NAN : 1260.0,
+		    .residual_activity_mbq = k >= 3 ? (double)NAN : 58.0,
 		};
 		snprintf(injection->start, sizeof injection->start, "202611230%d2000+0100", 2 + k);
 	}
@@ -121,8 +137,9 @@ static void make_injections(void)
 
 static void make_result(void)
 {
-	static const char *const names[VOIS] = { "Liver", "Right hemiliver", "Tumour 1", "T\xc3\xbcmpel" };
-	static const enum voi_role roles[VOIS] = { VOI_LIVER, VOI_PART, VOI_TUMOUR, VOI_TUMOUR };
+	static const char *const names[VOIS] = {"Liver", "Right hemiliver", "Tumour 1",
+						"T\xc3\xbcmpel"};
+	static const enum voi_role roles[VOIS] = {VOI_LIVER, VOI_PART, VOI_TUMOUR, VOI_TUMOUR};
 
 	result.n_time_points = FIXTURE_SCANS;
 	result.time_points = calloc(FIXTURE_SCANS, sizeof *result.time_points);
@@ -132,47 +149,66 @@ static void make_result(void)
 	result.baseline_sigma = 3.0;
 	result.evaluated_volume_ml = 8000.0;
 	result.excluded_artefact_ml = 120.0;
-	params = (struct dosimetry_params){ .relaxivity_per_s_per_mg_per_ml = 217.8,
-		                            .relaxivity_holmium_percent = 19.5,
-		                            .dose_constant_mj_per_mbq = 15.87,
-		                            .density_g_per_ml = 1.06,
-		                            .baseline = BASELINE_VOXELWISE,
-		                            .body_snr = 5.0,
-		                            .artefact_r2star_per_s = 200.0,
-		                            .trend_threshold_percent = 10.0 };
+	params = (struct dosimetry_params){.relaxivity_per_s_per_mg_per_ml = 217.8,
+					   .relaxivity_holmium_percent = 19.5,
+					   .dose_constant_mj_per_mbq = 15.87,
+					   .density_g_per_ml = 1.06,
+					   .baseline = BASELINE_VOXELWISE,
+					   .body_snr = 5.0,
+					   .artefact_r2star_per_s = 200.0,
+					   .trend_threshold_percent = 10.0};
 	make_outlines(&outlines[LIVER], 6, 300, 10.0);
 	make_outlines(&outlines[PART], 5, 200, 7.0);
 	make_outlines(&outlines[TUMOUR], 3, 60, 2.5);
 	for (int v = 0; v < VOIS; v++) {
 		for (int t = 0; t < FIXTURE_SCANS; t++)
-			stored_mean_gy[v][t] = v == SMALL ? (double)NAN : result.time_points[t].voi[v].dose.mean + 0.125;
-		vois[v] = (struct report_voi){ names[v], roles[v], 10 + v, &outlines[v], stored_mean_gy[v] };
+			stored_mean_gy[v][t] = v == SMALL
+						   ? (double)NAN
+						   : result.time_points[t].voi[v].dose.mean + 0.125;
+		vois[v] = (struct report_voi){names[v], roles[v], 10 + v, &outlines[v],
+					      stored_mean_gy[v]};
 	}
 	make_injections();
 }
 
 static struct report_input input_of(void)
 {
-	static const struct report_warning warnings[] = { { "HO108", "region \"Spleen\" has no role" },
-		                                          { "HO104", "residual of injection 3 is not known yet" } };
-	static const char *const thresholds[] = { "healthy liver: 55 Gy (Ho-166)" };
+	static const struct report_warning warnings[] = {
+	    {"HO108", "region \"Spleen\" has no role"},
+	    {"HO104", "residual of injection 3 is not known yet"}};
+	static const char *const thresholds[] = {"healthy liver: 55 Gy (Ho-166)"};
 
 	return (struct report_input){
-		.evidence = &fixture.evidence, .result = &result, .params = &params,
-		.vois = vois, .n_vois = VOIS, .injections = injections, .n_injections = FIXTURE_SCANS,
-		.planned_injections = 4, .record_id = "TEST-0001/1", .record_revision = 2,
-		.record_entered_by = "physicist", .product = "QuiremSpheres", .field_strength_t = 3.0,
-		.relaxivity_configured = 217.8, .relaxivity_temperature_k = 310.0,
-		.relaxivity_provenance = "theory, not calibrated", .warnings = warnings, .n_warnings = 2,
-		.rt_doses = fixture.doses, .configuration_fingerprint = "0123abcd",
-		.threshold_labels = thresholds, .n_thresholds = 1,
+	    .evidence = &fixture.evidence,
+	    .result = &result,
+	    .params = &params,
+	    .vois = vois,
+	    .n_vois = VOIS,
+	    .injections = injections,
+	    .n_injections = FIXTURE_SCANS,
+	    .planned_injections = 4,
+	    .record_id = "TEST-0001/1",
+	    .record_revision = 2,
+	    .record_entered_by = "physicist",
+	    .product = "QuiremSpheres",
+	    .field_strength_t = 3.0,
+	    .relaxivity_configured = 217.8,
+	    .relaxivity_temperature_k = 310.0,
+	    .relaxivity_provenance = "theory, not calibrated",
+	    .warnings = warnings,
+	    .n_warnings = 2,
+	    .rt_doses = fixture.doses,
+	    .configuration_fingerprint = "0123abcd",
+	    .threshold_labels = thresholds,
+	    .n_thresholds = 1,
 	};
 }
 
 /* ---- reading back ---- */
 
 /* Finds the item with a concept name among the children of a content sequence path; -1. */
-static int find_item(const struct dataset *ds, struct dataset_path content, const char *code_value, int nth)
+static int find_item(const struct dataset *ds, struct dataset_path content, const char *code_value,
+		     int nth)
 {
 	unsigned count = dataset_item_count(ds, content);
 	struct status st = STATUS_INIT;
@@ -197,8 +233,8 @@ static struct dataset_path root(void)
 }
 
 /* The content sequence of the nth child with that concept name. */
-static struct dataset_path child(const struct dataset *ds, struct dataset_path content, const char *code_value,
-                                 int nth)
+static struct dataset_path child(const struct dataset *ds, struct dataset_path content,
+				 const char *code_value, int nth)
 {
 	int item = find_item(ds, content, code_value, nth);
 
@@ -230,8 +266,8 @@ static bool has(const struct dataset *ds, struct dataset_path content, const cha
 	return find_item(ds, content, code_value, 0) >= 0;
 }
 
-static void assert_code_value(const struct dataset *ds, struct dataset_path content, const char *name,
-                              const char *expected)
+static void assert_code_value(const struct dataset *ds, struct dataset_path content,
+			      const char *name, const char *expected)
 {
 	struct dataset_path path = child(ds, content, name, 0);
 
@@ -266,13 +302,17 @@ static void test_document(void **state)
 	fixture_assert_text(ds, AT(TAG_CompletionFlag), "COMPLETE");
 	fixture_assert_text(ds, AT(TAG_VerificationFlag), "UNVERIFIED");
 	fixture_assert_text(ds, AT(TAG_PreliminaryFlag), "FINAL");
-	fixture_assert_text(ds, AT(TAG_SeriesDescription), "Ho-166 dosimetry after injection 4 of 4, v1");
+	fixture_assert_text(ds, AT(TAG_SeriesDescription),
+			    "Ho-166 dosimetry after injection 4 of 4, v1");
 	fixture_assert_text(ds, AT(TAG_ContentTemplateSequence, 0, TAG_TemplateIdentifier), "1500");
-	fixture_assert_text(ds, AT(TAG_CodingSchemeIdentificationSequence, 0, TAG_CodingSchemeDesignator),
-	                    "99HOLMIA");
-	assert_int_equal(dataset_presence(ds, AT(TAG_PredecessorDocumentsSequence)), DATASET_ABSENT);
+	fixture_assert_text(
+	    ds, AT(TAG_CodingSchemeIdentificationSequence, 0, TAG_CodingSchemeDesignator),
+	    "99HOLMIA");
+	assert_int_equal(dataset_presence(ds, AT(TAG_PredecessorDocumentsSequence)),
+			 DATASET_ABSENT);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_CurrentRequestedProcedureEvidenceSequence, 0,
-	                                           TAG_ReferencedSeriesSequence)), 2 + 2 * FIXTURE_SCANS);
+						   TAG_ReferencedSeriesSequence)),
+			 2 + 2 * FIXTURE_SCANS);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_PertinentOtherEvidenceSequence)), 1);
 	dataset_free(ds);
 }
@@ -281,7 +321,8 @@ static void test_groups(void **state)
 {
 	struct report_input input = input_of();
 	struct dataset *ds = build(&input);
-	struct dataset_path tumour = group(ds, TUMOUR), liver = group(ds, LIVER), part = group(ds, PART);
+	struct dataset_path tumour = group(ds, TUMOUR), liver = group(ds, LIVER),
+			    part = group(ds, PART);
 
 	(void)state;
 	/* the last time point, 4 x 31.172 */
@@ -350,7 +391,7 @@ static void test_no_concept_name_twice(void **state)
 
 /* The text of a child that stands where a number could not. */
 static void assert_words(const struct dataset *ds, struct dataset_path content, const char *name,
-                         const char *expected)
+			 const char *expected)
 {
 	struct dataset_path path = child(ds, content, name, 0);
 
@@ -370,7 +411,8 @@ static void test_not_measured(void **state)
 	assert_words(ds, small, "HOA02", "not measured");
 	assert_words(ds, small, "HO010", "no healthy liver to compare with");
 	assert_words(ds, small, "HO074", "not measured");
-	assert_words(ds, group(ds, TUMOUR), "HO074", "lower bound: 3 mL of 35 mL saturated; 3.5 mL not measured");
+	assert_words(ds, group(ds, TUMOUR), "HO074",
+		     "lower bound: 3 mL of 35 mL saturated; 3.5 mL not measured");
 	assert_close(number(ds, small, "118565006"), 0.5, 0, 1e-6);
 	assert_false(has(ds, small, "128531"));
 	assert_false(has(ds, small, "HO031"));
@@ -393,9 +435,11 @@ static void test_tree_has_no_nan(void **state)
 	assert_ok(sr_tree_new(&tree, code_get(CODE_MEASUREMENT_REPORT), "1500", &st), &st);
 	sr_tree_number(tree, SR_CONTAINS, code_get(CODE_MEAN_DOSE), (double)NAN, code_get(UNIT_GY));
 	assert_ok(sr_tree_write(tree, ds, &st), &st);
-	assert_int_equal(dataset_item_count(ds, AT(TAG_ContentSequence, 0, TAG_MeasuredValueSequence)), 0);
-	fixture_assert_text(ds, AT(TAG_ContentSequence, 0, TAG_NumericValueQualifierCodeSequence, 0, TAG_CodeValue),
-	                    "114006");
+	assert_int_equal(
+	    dataset_item_count(ds, AT(TAG_ContentSequence, 0, TAG_MeasuredValueSequence)), 0);
+	fixture_assert_text(
+	    ds, AT(TAG_ContentSequence, 0, TAG_NumericValueQualifierCodeSequence, 0, TAG_CodeValue),
+	    "114006");
 
 	/* the first fault sticks: a text may not be selected from a container */
 	sr_tree_text(tree, SR_SELECTED_FROM, code_get(CODE_COMMENT), "x");
@@ -430,10 +474,13 @@ static void test_regions(void **state)
 			double least = 1e9, x = (double)outline->column_row[2 * p] + 0.5,
 			       y = (double)outline->column_row[2 * p + 1] + 0.5;
 			for (size_t s = 0; s + 3 < count; s += 2) {
-				double dx = values[s + 2] - values[s], dy = values[s + 3] - values[s + 1];
-				double share = ((x - values[s]) * dx + (y - values[s + 1]) * dy) / (dx * dx + dy * dy);
+				double dx = values[s + 2] - values[s],
+				       dy = values[s + 3] - values[s + 1];
+				double share = ((x - values[s]) * dx + (y - values[s + 1]) * dy) /
+					       (dx * dx + dy * dy);
 				share = fmin(fmax(share, 0), 1);
-				least = fmin(least, hypot(x - values[s] - share * dx, y - values[s + 1] - share * dy));
+				least = fmin(least, hypot(x - values[s] - share * dx,
+							  y - values[s + 1] - share * dy));
 			}
 			assert_true(least <= 0.1);
 		}
@@ -441,7 +488,8 @@ static void test_regions(void **state)
 		image.step[image.count++] = 0;
 		image.step[image.count++] = TAG_ReferencedSOPSequence;
 		assert_true(image.count <= 9);
-		/* AT has room for this and no deeper; the instance is checked by the validators' evidence rule */
+		/* AT has room for this and no deeper; the instance is checked by the validators'
+		 * evidence rule */
 		assert_int_equal(dataset_item_count(ds, image), 1);
 	}
 	dataset_free(ds);
@@ -449,7 +497,7 @@ static void test_regions(void **state)
 
 static void test_warnings(void **state)
 {
-	static const char *const expected[] = { "HO101", "HO108", "HO104", "HO102", "HO103" };
+	static const char *const expected[] = {"HO101", "HO108", "HO104", "HO102", "HO103"};
 	struct report_input input = input_of();
 	struct dataset *ds = build(&input);
 	struct dataset_path warnings = child(ds, root(), "HO100", 0);
@@ -492,13 +540,14 @@ static void test_surroundings(void **state)
 	assert_close(number(ds, constants, "HO051"), 217.8, 0, 1e-6);
 	assert_close(number(ds, constants, "HO056"), 15.87, 0, 1e-6);
 	assert_true(has(ds, root(), "HO003"));
-	assert_int_equal(dataset_item_count(ds, child(ds, root(), "HO094", 0)), 1 + 3 + 2 * FIXTURE_SCANS);
+	assert_int_equal(dataset_item_count(ds, child(ds, root(), "HO094", 0)),
+			 1 + 3 + 2 * FIXTURE_SCANS);
 	dataset_free(ds);
 }
 
 static void test_preliminary_and_predecessor(void **state)
 {
-	struct evidence_instance old = { "1.2.840.10008.5.1.4.1.1.88.34", "2.25.777" };
+	struct evidence_instance old = {"1.2.840.10008.5.1.4.1.1.88.34", "2.25.777"};
 	struct report_input input = input_of();
 	struct dosimetry_result shorter = result;
 	struct dataset *ds;
@@ -512,8 +561,10 @@ static void test_preliminary_and_predecessor(void **state)
 	ds = build(&input);
 	fixture_keep(ds, "report-preliminary.dcm");
 	fixture_assert_text(ds, AT(TAG_PreliminaryFlag), "PRELIMINARY");
-	fixture_assert_text(ds, AT(TAG_PredecessorDocumentsSequence, 0, TAG_ReferencedSeriesSequence, 0,
-	                           TAG_ReferencedSOPSequence, 0, TAG_ReferencedSOPInstanceUID), "2.25.777");
+	fixture_assert_text(ds,
+			    AT(TAG_PredecessorDocumentsSequence, 0, TAG_ReferencedSeriesSequence, 0,
+			       TAG_ReferencedSOPSequence, 0, TAG_ReferencedSOPInstanceUID),
+			    "2.25.777");
 	dataset_free(ds);
 
 	input.planned_injections = 0;
@@ -624,7 +675,8 @@ static void test_time_of_a_large_report(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	ds = build(&input);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	double took_s = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+	double took_s =
+	    (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
 	print_message("seven regions: %.3f s\n", took_s);
 	assert_true(took_s < 3.0); /* generous: sanitizers and a loaded machine */
 	dataset_free(ds);
@@ -659,19 +711,19 @@ static int free_fixture(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_document),
-		cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_no_concept_name_twice),
-		cmocka_unit_test(test_not_measured),
-		cmocka_unit_test(test_tree_has_no_nan),
-		cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_surroundings),
-		cmocka_unit_test(test_preliminary_and_predecessor),
-		cmocka_unit_test(test_barest),
-		cmocka_unit_test(test_same_input_same_bytes),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_time_of_a_large_report),
+	    cmocka_unit_test(test_document),
+	    cmocka_unit_test(test_groups),
+	    cmocka_unit_test(test_no_concept_name_twice),
+	    cmocka_unit_test(test_not_measured),
+	    cmocka_unit_test(test_tree_has_no_nan),
+	    cmocka_unit_test(test_regions),
+	    cmocka_unit_test(test_warnings),
+	    cmocka_unit_test(test_surroundings),
+	    cmocka_unit_test(test_preliminary_and_predecessor),
+	    cmocka_unit_test(test_barest),
+	    cmocka_unit_test(test_same_input_same_bytes),
+	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_time_of_a_large_report),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }

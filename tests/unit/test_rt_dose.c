@@ -1,5 +1,5 @@
-/* RT Dose objects of made-up volumes, read back element by element. The files for the validators come from here too
- * (HOLMIA_TEST_OUT). */
+/* RT Dose objects of made-up volumes, read back element by element. The files for the validators
+ * come from here too (HOLMIA_TEST_OUT). */
 #include "check.h"
 
 #include "result_fixture.h"
@@ -17,7 +17,8 @@ static void make_dose(struct volume *dose_gy, const struct grid *grid)
 	for (int k = 0; k < grid->slices; k++)
 		for (int j = 0; j < grid->rows; j++)
 			for (int i = 0; i < grid->columns; i++) {
-				float *value = &dose_gy->samples[(k * grid->rows + j) * grid->columns + i];
+				float *value =
+				    &dose_gy->samples[(k * grid->rows + j) * grid->columns + i];
 				*value = (float)(k * 20 + j) + 0.01f * (float)i - 5.0f;
 				if (k == 1)
 					*value = NAN;
@@ -28,17 +29,17 @@ static void make_dose(struct volume *dose_gy, const struct grid *grid)
 static struct rt_dose_input input_of(const struct volume *dose_gy)
 {
 	return (struct rt_dose_input){
-		.evidence = &fixture.evidence,
-		.dose_gy = dose_gy,
-		.after_injection = 3,
-		.planned_injections = 4,
-		.method = "166Ho local deposition, 15.87 mJ/MBq, 1.06 g/mL",
+	    .evidence = &fixture.evidence,
+	    .dose_gy = dose_gy,
+	    .after_injection = 3,
+	    .planned_injections = 4,
+	    .method = "166Ho local deposition, 15.87 mJ/MBq, 1.06 g/mL",
 	};
 }
 
 static void test_quantised_dose_is_within_half_a_step(void **state)
 {
-	static const float maxima[] = { 195.507f, 1e-3f, 1.0f, 65535.0f, 399.9999f, 12345.678f };
+	static const float maxima[] = {195.507f, 1e-3f, 1.0f, 65535.0f, 399.9999f, 12345.678f};
 	struct grid grid = fixture.grid;
 	uint16_t stored[FIXTURE_COLUMNS * FIXTURE_ROWS * FIXTURE_SLICES];
 	struct status st = STATUS_INIT;
@@ -54,7 +55,8 @@ static void test_quantised_dose_is_within_half_a_step(void **state)
 		assert_ok(rt_dose_quantise(stored, &scaling, &dose, &st), &st);
 		assert_int_equal(stored[grid_voxels(&grid) - 1], 65535);
 		for (size_t i = 0; i < grid_voxels(&grid); i++)
-			assert_close(stored[i] * scaling, (double)dose.samples[i], 0.5 * scaling, 1e-9);
+			assert_close(stored[i] * scaling, (double)dose.samples[i], 0.5 * scaling,
+				     1e-9);
 		/* what a reader gets from 16 characters is the very same number */
 		snprintf(text, sizeof text, "%.10e", scaling);
 		assert_true(strlen(text) <= 16);
@@ -101,7 +103,7 @@ static void test_attributes(void **state)
 	fixture_assert_text(ds, AT(TAG_DoseType), "PHYSICAL");
 	fixture_assert_text(ds, AT(TAG_DoseSummationType), "PLAN_OVERVIEW");
 	fixture_assert_text(ds, AT(TAG_SeriesDescription),
-	                    "Ho-166 dose after injection 3 of 4, v1 (cumulative)");
+			    "Ho-166 dose after injection 3 of 4, v1 (cumulative)");
 	fixture_assert_text(ds, AT(TAG_PatientName), "J\xc3\xb8rgensen^\xc3\x85se");
 	fixture_assert_text(ds, AT(TAG_PatientID), "TEST-0001");
 	fixture_assert_text(ds, AT(TAG_IssuerOfPatientID), "HOSPITAL");
@@ -111,10 +113,14 @@ static void test_attributes(void **state)
 	fixture_assert_text(ds, AT(TAG_TimezoneOffsetFromUTC), "+0100");
 	fixture_assert_text(ds, AT(TAG_ContentDate), "20261123");
 	fixture_assert_text(ds, AT(TAG_ContentTime), "143005");
-	fixture_assert_text(ds, AT(TAG_ImageComments), "For research; not a certified medical device");
-	fixture_assert_text(ds, AT(TAG_ContributingEquipmentSequence, 0, TAG_Manufacturer), "Maker");
+	fixture_assert_text(ds, AT(TAG_ImageComments),
+			    "For research; not a certified medical device");
+	fixture_assert_text(ds, AT(TAG_ContributingEquipmentSequence, 0, TAG_Manufacturer),
+			    "Maker");
 	assert_int_equal(dataset_presence(ds, AT(TAG_ReferringPhysicianName)), DATASET_EMPTY);
-	assert_int_equal(dataset_get_int(ds, AT(TAG_PlanOverviewSequence, 0, TAG_NumberOfFractionsIncluded), -1), 3);
+	assert_int_equal(
+	    dataset_get_int(ds, AT(TAG_PlanOverviewSequence, 0, TAG_NumberOfFractionsIncluded), -1),
+	    3);
 	assert_int_equal(dataset_get_int(ds, AT(TAG_NumberOfFrames), -1), FIXTURE_SLICES);
 	assert_int_equal(dataset_get_int(ds, AT(TAG_BitsAllocated), -1), 16);
 
@@ -124,26 +130,29 @@ static void test_attributes(void **state)
 	assert_close(dataset_get_double(ds, AT(TAG_ImagePositionPatient), 0), -48.25, 0, 0);
 	assert_close(dataset_get_double(ds, AT(TAG_ImagePositionPatient), 2), 0.0, 0, 0);
 	for (unsigned f = 0; f < FIXTURE_SLICES; f++)
-		assert_close(dataset_get_double(ds, AT(TAG_GridFrameOffsetVector), f), 5.0 * f, 0, 0);
+		assert_close(dataset_get_double(ds, AT(TAG_GridFrameOffsetVector), f), 5.0 * f, 0,
+			     0);
 
 	/* references: anatomy per frame, sources, other study apart */
 	assert_int_equal(dataset_item_count(ds, AT(TAG_ReferencedImageSequence)), FIXTURE_SLICES);
 	fixture_assert_text(ds, AT(TAG_ReferencedImageSequence, 2, TAG_ReferencedSOPInstanceUID),
-	                    fixture.anatomy[2].sop_instance_uid);
+			    fixture.anatomy[2].sop_instance_uid);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_SourceImageSequence)),
-	                 (1 + FIXTURE_SCANS) * FIXTURE_SLICES);
-	assert_int_equal(dataset_item_count(ds, AT(TAG_ReferencedSeriesSequence)), 2 + 2 * FIXTURE_SCANS);
+			 (1 + FIXTURE_SCANS) * FIXTURE_SLICES);
+	assert_int_equal(dataset_item_count(ds, AT(TAG_ReferencedSeriesSequence)),
+			 2 + 2 * FIXTURE_SCANS);
 	fixture_assert_text(ds,
-	                    AT(TAG_StudiesContainingOtherReferencedInstancesSequence, 0,
-	                       TAG_ReferencedSeriesSequence, 0, TAG_ReferencedInstanceSequence, 0,
-	                       TAG_ReferencedSOPInstanceUID),
-	                    fixture.structure_set.sop_instance_uid);
+			    AT(TAG_StudiesContainingOtherReferencedInstancesSequence, 0,
+			       TAG_ReferencedSeriesSequence, 0, TAG_ReferencedInstanceSequence, 0,
+			       TAG_ReferencedSOPInstanceUID),
+			    fixture.structure_set.sop_instance_uid);
 	assert_int_equal(dataset_presence(ds, AT(TAG_DVHSequence)), DATASET_ABSENT);
 	dataset_free(ds);
 	volume_free(&dose);
 }
 
-/* Reads the object's pixels as a viewer would and compares with the dose at the same point of the patient. */
+/* Reads the object's pixels as a viewer would and compares with the dose at the same point of the
+ * patient. */
 static void check_pixels(struct dataset *ds, const struct volume *dose)
 {
 	double scaling = dataset_get_double(ds, AT(TAG_DoseGridScaling), 0);
@@ -153,12 +162,14 @@ static void check_pixels(struct dataset *ds, const struct volume *dose)
 
 	for (unsigned f = 0; f < FIXTURE_SLICES; f++) {
 		double z = z0 + dataset_get_double(ds, AT(TAG_GridFrameOffsetVector), f);
-		double patient[3] = { 0, 0, z }, voxel[3];
+		double patient[3] = {0, 0, z}, voxel[3];
 		grid_to_voxel(&dose->grid, patient, voxel);
 		int slice = (int)lround(voxel[2]);
-		assert_ok(dataset_get_frame(ds, f, frame, FIXTURE_COLUMNS * FIXTURE_ROWS, &st), &st);
+		assert_ok(dataset_get_frame(ds, f, frame, FIXTURE_COLUMNS * FIXTURE_ROWS, &st),
+			  &st);
 		for (int i = 0; i < FIXTURE_COLUMNS * FIXTURE_ROWS; i++) {
-			double value = (double)dose->samples[slice * FIXTURE_COLUMNS * FIXTURE_ROWS + i];
+			double value =
+			    (double)dose->samples[slice * FIXTURE_COLUMNS * FIXTURE_ROWS + i];
 			double expected = value > 0 ? value : 0.0;
 			assert_close((double)frame[i] * scaling, expected, 0.5 * scaling, 1e-9);
 		}
@@ -200,12 +211,13 @@ static void test_reversed_grid(void **state)
 	input.planned_injections = 0;
 	assert_ok(rt_dose_build(&ds, uid, &input, &st), &st);
 	fixture_keep(ds, "dose-reversed.dcm");
-	fixture_assert_text(ds, AT(TAG_SeriesDescription), "Ho-166 dose after injection 1, v1 (cumulative)");
+	fixture_assert_text(ds, AT(TAG_SeriesDescription),
+			    "Ho-166 dose after injection 1, v1 (cumulative)");
 	assert_close(dataset_get_double(ds, AT(TAG_ImagePositionPatient), 2), 0.0, 1e-12, 0);
 	assert_close(dataset_get_double(ds, AT(TAG_GridFrameOffsetVector), 1), 5.0, 0, 0);
 	/* frame 0 is the grid's last slice, and so is its image */
 	fixture_assert_text(ds, AT(TAG_ReferencedImageSequence, 0, TAG_ReferencedSOPInstanceUID),
-	                    reversed->anatomy[FIXTURE_SLICES - 1].sop_instance_uid);
+			    reversed->anatomy[FIXTURE_SLICES - 1].sop_instance_uid);
 	check_pixels(ds, &dose);
 	dataset_free(ds);
 	volume_free(&dose);
@@ -217,10 +229,20 @@ static void test_histogram(void **state)
 {
 	double volume_ml[5000];
 	struct rt_dose_dvh dvhs[2] = {
-		{ .roi_number = 7, .volume_ml = volume_ml, .bins = 100, .bin_width_gy = 2.0, .minimum_gy = -1.5,
-		  .maximum_gy = 195.507, .mean_gy = 80.25 },
-		{ .roi_number = 8, .volume_ml = volume_ml, .bins = 5000, .bin_width_gy = 0.04, .minimum_gy = NAN,
-		  .maximum_gy = NAN, .mean_gy = NAN },
+	    {.roi_number = 7,
+	     .volume_ml = volume_ml,
+	     .bins = 100,
+	     .bin_width_gy = 2.0,
+	     .minimum_gy = -1.5,
+	     .maximum_gy = 195.507,
+	     .mean_gy = 80.25},
+	    {.roi_number = 8,
+	     .volume_ml = volume_ml,
+	     .bins = 5000,
+	     .bin_width_gy = 0.04,
+	     .minimum_gy = NAN,
+	     .maximum_gy = NAN,
+	     .mean_gy = NAN},
 	};
 	struct status st = STATUS_INIT;
 	struct dataset *ds = NULL;
@@ -237,20 +259,28 @@ static void test_histogram(void **state)
 	input.structure_set = &fixture.structure_set;
 	assert_ok(rt_dose_build(&ds, uid, &input, &st), &st);
 	fixture_keep(ds, "dose-dvh.dcm");
-	fixture_assert_text(ds, AT(TAG_ReferencedStructureSetSequence, 0, TAG_ReferencedSOPInstanceUID),
-	                    fixture.structure_set.sop_instance_uid);
+	fixture_assert_text(ds,
+			    AT(TAG_ReferencedStructureSetSequence, 0, TAG_ReferencedSOPInstanceUID),
+			    fixture.structure_set.sop_instance_uid);
 	assert_int_equal(dataset_item_count(ds, AT(TAG_DVHSequence)), 2);
-	assert_int_equal(dataset_get_int(ds, AT(TAG_DVHSequence, 0, TAG_DVHReferencedROISequence, 0,
-	                                        TAG_ReferencedROINumber), -1), 7);
+	assert_int_equal(dataset_get_int(ds,
+					 AT(TAG_DVHSequence, 0, TAG_DVHReferencedROISequence, 0,
+					    TAG_ReferencedROINumber),
+					 -1),
+			 7);
 	fixture_assert_text(ds, AT(TAG_DVHSequence, 0, TAG_DVHType), "CUMULATIVE");
 	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 0, TAG_DVHData), 2), 2.0, 0, 0);
 	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 0, TAG_DVHData), 3), 4999.0, 0, 0);
-	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 0, TAG_DVHMeanDose), 0), 80.25, 0, 0);
+	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 0, TAG_DVHMeanDose), 0), 80.25, 0,
+		     0);
 	/* 5000 bins are too many for one element: every second one is kept */
-	assert_int_equal(dataset_get_int(ds, AT(TAG_DVHSequence, 1, TAG_DVHNumberOfBins), -1), 2500);
-	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 1, TAG_DVHData), 2), 0.08, 0, 1e-12);
+	assert_int_equal(dataset_get_int(ds, AT(TAG_DVHSequence, 1, TAG_DVHNumberOfBins), -1),
+			 2500);
+	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 1, TAG_DVHData), 2), 0.08, 0,
+		     1e-12);
 	assert_close(dataset_get_double(ds, AT(TAG_DVHSequence, 1, TAG_DVHData), 3), 4998.0, 0, 0);
-	assert_int_equal(dataset_presence(ds, AT(TAG_DVHSequence, 1, TAG_DVHMeanDose)), DATASET_ABSENT);
+	assert_int_equal(dataset_presence(ds, AT(TAG_DVHSequence, 1, TAG_DVHMeanDose)),
+			 DATASET_ABSENT);
 	dataset_free(ds);
 	volume_free(&dose);
 }
@@ -258,7 +288,7 @@ static void test_histogram(void **state)
 static void test_same_input_same_bytes(void **state)
 {
 	struct status st = STATUS_INIT;
-	uint8_t *bytes[2] = { NULL, NULL };
+	uint8_t *bytes[2] = {NULL, NULL};
 	size_t size[2];
 	struct volume dose;
 
@@ -334,14 +364,14 @@ static int free_fixture(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantised_dose_is_within_half_a_step),
-		cmocka_unit_test(test_nothing_measured_still_scales),
-		cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_pixels_lie_where_the_dose_is),
-		cmocka_unit_test(test_reversed_grid),
-		cmocka_unit_test(test_histogram),
-		cmocka_unit_test(test_same_input_same_bytes),
-		cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_quantised_dose_is_within_half_a_step),
+	    cmocka_unit_test(test_nothing_measured_still_scales),
+	    cmocka_unit_test(test_attributes),
+	    cmocka_unit_test(test_pixels_lie_where_the_dose_is),
+	    cmocka_unit_test(test_reversed_grid),
+	    cmocka_unit_test(test_histogram),
+	    cmocka_unit_test(test_same_input_same_bytes),
+	    cmocka_unit_test(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }

@@ -1,4 +1,5 @@
-/* UIDs and digests against hashes worked out elsewhere (sha256sum; python's hashlib and big integers). */
+/* UIDs and digests against hashes worked out elsewhere (sha256sum; python's hashlib and big
+ * integers). */
 #include "check.h"
 
 #include <stdlib.h>
@@ -14,11 +15,13 @@ static void test_digest_of_known_texts(void **state)
 	/* FIPS 180-2, appendix B.1 */
 	digest_bytes(digest, "abc", 3);
 	digest_finish(digest, hex);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 
 	digest = digest_new();
 	digest_finish(digest, hex);
-	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(hex,
+			    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 static void test_texts_do_not_run_together(void **state)
@@ -51,8 +54,8 @@ static void test_every_nan_is_one(void **state)
 	assert_string_equal(one, other);
 }
 
-/* python: d = bytearray(sha256(b'job\0purpose').digest()[:16]); d[6] = d[6] & 15 | 128; d[8] = d[8] & 63 | 128;
- * '2.25.%d' % int.from_bytes(d, 'big') */
+/* python: d = bytearray(sha256(b'job\0purpose').digest()[:16]); d[6] = d[6] & 15 | 128; d[8] = d[8]
+ * & 63 | 128; '2.25.%d' % int.from_bytes(d, 'big') */
 static void test_uid_is_the_decimal_uuid(void **state)
 {
 	char uid[65];
@@ -96,12 +99,12 @@ static void test_uids_are_valid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_digest_of_known_texts),
-		cmocka_unit_test(test_texts_do_not_run_together),
-		cmocka_unit_test(test_every_nan_is_one),
-		cmocka_unit_test(test_uid_is_the_decimal_uuid),
-		cmocka_unit_test(test_uids_differ_by_job_and_purpose),
-		cmocka_unit_test(test_uids_are_valid),
+	    cmocka_unit_test(test_digest_of_known_texts),
+	    cmocka_unit_test(test_texts_do_not_run_together),
+	    cmocka_unit_test(test_every_nan_is_one),
+	    cmocka_unit_test(test_uid_is_the_decimal_uuid),
+	    cmocka_unit_test(test_uids_differ_by_job_and_purpose),
+	    cmocka_unit_test(test_uids_are_valid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
