@@ -27,20 +27,35 @@ static enum status_code mask_copy(struct mask *copy, const struct mask *mask, st
 	return STATUS_OK;
 }
 
-/* a := what either covers. At a rim that both cover partly the larger share counts. */
-static void mask_join(struct mask *a, const struct mask *b)
+static void widen_bounds(struct mask *a, const struct mask *b)
+{
+	for (int axis = 0; axis < 3 && b->last[axis] >= b->first[axis]; axis++) {
+		bool empty = a->last[axis] < a->first[axis];
+		if (empty || b->first[axis] < a->first[axis])
+			a->first[axis] = b->first[axis];
+		if (empty || b->last[axis] > a->last[axis])
+			a->last[axis] = b->last[axis];
+	}
+}
+
+/* a := what either covers. At a rim that both cover partly the larger share counts; `side_by_side`:
+ * both shares, up to the whole voxel (tumours that touch do not overlap). */
+static void mask_join(struct mask *a, const struct mask *b, bool side_by_side)
 {
 	for (int k = b->first[2]; k <= b->last[2]; k++) {
 		for (int j = b->first[1]; j <= b->last[1]; j++) {
 			size_t row = row_start(&b->grid, j, k);
 			for (int i = b->first[0]; i <= b->last[0]; i++) {
-				size_t v = row + (size_t)i;
-				if (b->coverage[v] > a->coverage[v])
-					a->coverage[v] = b->coverage[v];
+				float *own = &a->coverage[row + (size_t)i];
+				float other = b->coverage[row + (size_t)i];
+				if (side_by_side)
+					*own = fminf(1, *own + other);
+				else if (other > *own)
+					*own = other;
 			}
 		}
 	}
-	mask_update_bounds(a);
+	widen_bounds(a, b);
 }
 
 /* What two masks cover at least in common: max(0, a + b - 1) per voxel. Two tumours that only touch
@@ -102,7 +117,7 @@ static enum status_code check_vois(struct dosimetry_plan *plan, const struct dos
 	}
 	if (plan->parts >= DOSIMETRY_MAX_VOIS) /* one place is the whole liver's */
 		return status_fail(st, STATUS_REFUSE, "%d liver parts; at most %d can be used",
-		                   plan->parts, DOSIMETRY_MAX_VOIS - 1);
+				   plan->parts, DOSIMETRY_MAX_VOIS - 1);
 	plan->flags = (plan->liver < 0 ? DOSIMETRY_NO_LIVER : 0u) |
 		      (plan->tumours == 0 ? DOSIMETRY_NO_TUMOUR : 0u);
 	return STATUS_OK;
@@ -181,22 +196,17 @@ static enum status_code place_tumours(struct dosimetry_plan *plan,
 
 /* Healthy tissue holds no tumour, also not one that counts to a neighbouring part. */
 static enum status_code make_healthy(struct mask *healthy, const struct mask *of,
-				     const struct dosimetry_input *input, struct status *st)
+				     const struct mask *tumours, struct status *st)
 {
 	if (mask_copy(healthy, of, st) != STATUS_OK)
 		return st->code;
-	for (int i = 0; i < input->n_vois; i++) {
-		if (is_role(input, i, VOI_TUMOUR) &&
-		    mask_subtract(healthy, input->vois[i].mask, st) != STATUS_OK)
-			return st->code;
-	}
-	mask_update_bounds(healthy);
-	return STATUS_OK;
+	return mask_subtract(healthy, tumours, st);
 }
 
 /* 0: the liver (empty without one), then the parts in order. */
 static enum status_code make_all_healthy(struct dosimetry_plan *plan,
-					 const struct dosimetry_input *input, struct status *st)
+					 const struct dosimetry_input *input,
+					 const struct mask *tumours, struct status *st)
 {
 	if (plan->liver < 0 && plan->parts == 0)
 		return STATUS_OK;
@@ -204,16 +214,21 @@ static enum status_code make_all_healthy(struct dosimetry_plan *plan,
 	plan->n_healthy = 1;
 	enum status_code code =
 	    plan->liver >= 0
-		? make_healthy(&plan->healthy[0], input->vois[plan->liver].mask, input, st)
+		? make_healthy(&plan->healthy[0], input->vois[plan->liver].mask, tumours, st)
 		: mask_new(&plan->healthy[0], input->result_grid, st);
 	for (int i = 0; i < input->n_vois && code == STATUS_OK; i++) {
 		if (!is_role(input, i, VOI_PART))
 			continue;
-		plan->healthy_part[plan->n_healthy] = i;
-		code =
-		    make_healthy(&plan->healthy[plan->n_healthy], input->vois[i].mask, input, st);
-		plan->n_healthy++;
+		int h = plan->n_healthy++;
+		plan->healthy_part[h] = i;
+		code = make_healthy(&plan->healthy[h], input->vois[i].mask, tumours, st);
 	}
+	return code;
+}
+
+static void divide_tumours_by_healthy(struct dosimetry_plan *plan,
+				      const struct dosimetry_input *input)
+{
 	for (int i = 0; i < input->n_vois; i++) {
 		if (!is_role(input, i, VOI_TUMOUR))
 			continue;
@@ -223,7 +238,6 @@ static enum status_code make_all_healthy(struct dosimetry_plan *plan,
 				plan->healthy_of[i] = h;
 		}
 	}
-	return code;
 }
 
 static void find_parts_apart(struct dosimetry_plan *plan, const struct dosimetry_input *input)
@@ -242,24 +256,38 @@ static void find_parts_apart(struct dosimetry_plan *plan, const struct dosimetry
 	}
 }
 
-enum status_code dosimetry_plan_make(struct dosimetry_plan *plan,
-				     const struct dosimetry_input *input, struct status *st)
+static enum status_code make_masks(struct dosimetry_plan *plan, const struct dosimetry_input *input,
+				   struct mask *tumours, struct status *st)
 {
-	if (check_vois(plan, input, st) != STATUS_OK ||
-	    check_tumour_overlaps(plan, input, st) != STATUS_OK ||
-	    place_tumours(plan, input, st) != STATUS_OK ||
-	    make_all_healthy(plan, input, st) != STATUS_OK)
-		return st->code;
-	find_parts_apart(plan, input);
-	if (plan->liver < 0)
-		return STATUS_OK;
-	if (mask_copy(&plan->liver_with_tumours, input->vois[plan->liver].mask, st) != STATUS_OK)
+	if (mask_new(tumours, input->result_grid, st) != STATUS_OK)
 		return st->code;
 	for (int i = 0; i < input->n_vois; i++) {
 		if (is_role(input, i, VOI_TUMOUR))
-			mask_join(&plan->liver_with_tumours, input->vois[i].mask);
+			mask_join(tumours, input->vois[i].mask, true);
 	}
+	if (make_all_healthy(plan, input, tumours, st) != STATUS_OK || plan->liver < 0)
+		return st->code;
+	if (mask_copy(&plan->liver_with_tumours, input->vois[plan->liver].mask, st) != STATUS_OK)
+		return st->code;
+	mask_join(&plan->liver_with_tumours, tumours, false);
 	return STATUS_OK;
+}
+
+enum status_code dosimetry_plan_make(struct dosimetry_plan *plan,
+				     const struct dosimetry_input *input, struct status *st)
+{
+	struct mask tumours = MASK_INIT;
+
+	if (check_vois(plan, input, st) != STATUS_OK ||
+	    check_tumour_overlaps(plan, input, st) != STATUS_OK ||
+	    place_tumours(plan, input, st) != STATUS_OK)
+		return st->code;
+	if (input->n_vois > 0)
+		(void)!make_masks(plan, input, &tumours, st);
+	mask_free(&tumours);
+	divide_tumours_by_healthy(plan, input);
+	find_parts_apart(plan, input);
+	return st->code;
 }
 
 void dosimetry_plan_free(struct dosimetry_plan *plan)
@@ -302,7 +330,7 @@ static enum status_code carry_part(struct mask *to, const struct dosimetry_regio
 	if (mask_copy(&joined, input->vois[part].mask, st) == STATUS_OK) {
 		for (int i = 0; i < input->n_vois; i++) {
 			if (is_role(input, i, VOI_TUMOUR) && plan->part_of[i] == part)
-				mask_join(&joined, input->vois[i].mask);
+				mask_join(&joined, input->vois[i].mask, false);
 		}
 		(void)carry_mask(to, regions, &joined, st);
 	}

@@ -5,36 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parallel.h"
 #include "resample.h"
 
 #define GRID_TOLERANCE_MM 1e-3
-
-/* Median of positive floats without sorting: their bit patterns rise with the value, so that a
- * count of the upper and then of the lower half of the bits finds it exactly. Of an even number the
- * upper of the middle two. */
-static double median_of_positive(const float *values, size_t count, uint32_t *histogram)
-{
-	uint32_t found = 0;
-	size_t rank = count / 2;
-	for (int pass = 0; pass < 2; pass++) {
-		memset(histogram, 0, 65536 * sizeof *histogram);
-		for (size_t i = 0; i < count; i++) {
-			uint32_t bits;
-			memcpy(&bits, &values[i], sizeof bits);
-			if (pass == 0)
-				histogram[bits >> 16]++;
-			else if (bits >> 16 == found)
-				histogram[bits & 0xffff]++;
-		}
-		uint32_t bucket = 0;
-		while (rank >= histogram[bucket])
-			rank -= histogram[bucket++];
-		found = pass == 0 ? bucket : found << 16 | bucket;
-	}
-	float median;
-	memcpy(&median, &found, sizeof median);
-	return (double)median;
-}
+#define VOXELS_PER_PIECE  65536
 
 /* ---- geometry ---- */
 
@@ -142,9 +117,15 @@ void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
 /* Baseline values at the scan's voxels: borrowed as they are where both grids are the same, else
  * resampled. */
 struct local_baseline {
-	const float *r2star_per_s, *s0;
+	const float *r2star_per_s, *s0;	    /* NaN: not evaluated */
+	float region_mean_per_s;	    /* taken off everywhere instead; NaN: voxelwise */
 	struct volume made_r2star, made_s0; /* owned; empty when borrowed */
 };
+
+static float baseline_at(const struct local_baseline *local, size_t v)
+{
+	return isnan(local->region_mean_per_s) ? local->r2star_per_s[v] : local->region_mean_per_s;
+}
 
 static enum status_code find_local_baseline(struct local_baseline *local,
 					    const struct dosimetry_scan *scan,
@@ -187,28 +168,53 @@ static unsigned compare_protocol(const struct dosimetry_scan *baseline,
 	return unknown ? DOSIMETRY_TR_FLIP_UNKNOWN : 0;
 }
 
-/* Median ratio of S0 after / baseline over voxels fitted in both; 1 when there is none. */
+/* The bits of S0 after / baseline where both were fitted, else 0. Bit patterns of positive floats
+ * rise with the value. */
+static uint32_t s0_ratio_bits(const struct r2star_map *after, const struct local_baseline *local,
+			      size_t v)
+{
+	uint32_t bits = 0;
+	if (after->state[v] != R2STAR_FITTED || !(local->s0[v] > 0))
+		return 0;
+	float ratio = after->s0.samples[v] / local->s0[v];
+	if (ratio > 0 && isfinite(ratio))
+		memcpy(&bits, &ratio, sizeof bits);
+	return bits;
+}
+
+/* Median ratio of S0 after / baseline over voxels fitted in both; 1 when there is none. Without
+ * sorting: the upper halves of the bit patterns are counted, then the lower ones of the half that
+ * holds the middle. Of an even number the upper of the middle two. */
 static enum status_code find_s0_scale(double *s0_scale, const struct r2star_map *after,
 				      const struct local_baseline *local, struct status *st)
 {
-	size_t voxels = grid_voxels(&after->s0.grid), count = 0;
-	float *ratios = malloc(voxels * sizeof *ratios);
-	uint32_t *histogram = malloc(65536 * sizeof *histogram);
-	if (ratios && histogram) {
-		for (size_t v = 0; v < voxels; v++) {
-			if (after->state[v] != R2STAR_FITTED || !(local->s0[v] > 0))
-				continue;
-			float ratio = after->s0.samples[v] / local->s0[v];
-			if (ratio > 0 && isfinite(ratio))
-				ratios[count++] = ratio;
-		}
-		*s0_scale = count > 0 ? median_of_positive(ratios, count, histogram) : 1;
-	} else {
-		(void)status_fail(st, STATUS_RETRY, "no memory for %zu voxels of S0", voxels);
+	size_t voxels = grid_voxels(&after->s0.grid), count = 0, rank;
+	uint32_t *upper = calloc(2 * 65536, sizeof *upper), *lower = upper + 65536, high = 0,
+		 low = 0;
+	if (!upper)
+		return status_fail(st, STATUS_RETRY, "no memory for the ratios of S0");
+	for (size_t v = 0; v < voxels; v++) {
+		uint32_t bits = s0_ratio_bits(after, local, v);
+		upper[bits >> 16] += bits != 0;
+		count += bits != 0;
 	}
-	free(ratios);
-	free(histogram);
-	return st->code;
+	*s0_scale = 1;
+	if (count > 0) {
+		for (rank = count / 2; rank >= upper[high]; high++)
+			rank -= upper[high];
+		for (size_t v = 0; v < voxels; v++) {
+			uint32_t bits = s0_ratio_bits(after, local, v);
+			lower[bits & 0xffff] += bits != 0 && bits >> 16 == high;
+		}
+		for (; rank >= lower[low]; low++)
+			rank -= lower[low];
+		uint32_t middle = high << 16 | low;
+		float median;
+		memcpy(&median, &middle, sizeof median);
+		*s0_scale = (double)median;
+	}
+	free(upper);
+	return STATUS_OK;
 }
 
 /* The few-echo voxels of the evaluated region, side by side in a map of one row: r2star_resolve()
@@ -275,10 +281,10 @@ static enum status_code gather_few_echo_voxels(struct few_echo_voxels *few,
 	return STATUS_OK;
 }
 
-static enum status_code resolve_few_echo_voxels(struct dosimetry_delta *delta,
-						const struct r2star_map *map,
-						const struct local_baseline *local,
-						float *after_r2star, struct status *st)
+static enum status_code subtract_few_echo_voxels(struct dosimetry_delta *delta,
+						 const struct r2star_map *map,
+						 const struct local_baseline *local,
+						 struct status *st)
 {
 	struct few_echo_voxels few = {.count = 0};
 	bool s0_known = !(delta->flags & DOSIMETRY_S0_KNOWN_OFF);
@@ -287,12 +293,32 @@ static enum status_code resolve_few_echo_voxels(struct dosimetry_delta *delta,
 	if (r2star_resolve(&few.row, &few.baseline_s0, delta->s0_scale, s0_known, st) != STATUS_OK)
 		goto out;
 	for (size_t i = 0; i < few.count; i++) {
-		after_r2star[few.voxel[i]] = few.row.r2star_per_s.samples[i];
-		delta->state[few.voxel[i]] = few.row.state[i];
+		size_t v = few.voxel[i];
+		delta->delta_r2star_per_s.samples[v] =
+		    few.row.r2star_per_s.samples[i] - baseline_at(local, v);
+		delta->state[v] = few.row.state[i];
 	}
 out:
 	few_echo_voxels_free(&few);
 	return st->code;
+}
+
+struct subtraction {
+	struct dosimetry_delta *delta;
+	const struct r2star_map *map;
+	const struct local_baseline *local;
+};
+
+static void subtract_fitted_voxels(void *user, size_t first, size_t last)
+{
+	const struct subtraction *job = user;
+	for (size_t v = first; v < last; v++) {
+		if (job->map->state[v] != R2STAR_FITTED || isnan(job->local->r2star_per_s[v]))
+			continue;
+		job->delta->delta_r2star_per_s.samples[v] =
+		    job->map->r2star_per_s.samples[v] - baseline_at(job->local, v);
+		job->delta->state[v] = R2STAR_FITTED;
+	}
 }
 
 /* Mean over a mask of what is measured; NaN when nothing is. */
@@ -319,6 +345,24 @@ static double masked_mean(const float *values, const struct mask *mask)
 	return sum / weight;
 }
 
+/* The mean over healthy liver is found for every method, and takes the voxels' place for one. */
+static enum status_code find_region_mean(struct local_baseline *local, double *mean_per_s,
+					 const struct dosimetry_regions *regions,
+					 const struct dosimetry_params *params, struct status *st)
+{
+	*mean_per_s = NAN;
+	if (regions->healthy.coverage)
+		*mean_per_s = masked_mean(local->r2star_per_s, &regions->healthy);
+	if (params->baseline != BASELINE_REGION_MEAN)
+		return STATUS_OK;
+	if (isnan(*mean_per_s))
+		return status_fail(st, STATUS_REFUSE,
+				   "the region-mean baseline needs a liver VOI with measured "
+				   "voxels outside the tumours");
+	local->region_mean_per_s = (float)*mean_per_s;
+	return STATUS_OK;
+}
+
 enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 				    const struct dosimetry_scan *scan,
 				    const struct dosimetry_baseline_map *baseline,
@@ -329,10 +373,14 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 	const struct r2star_map *map = scan->map;
 	const struct grid *grid = &map->r2star_per_s.grid;
 	size_t voxels = grid_voxels(grid);
-	struct local_baseline local = {.r2star_per_s = NULL};
-	float *after;
+	struct local_baseline local = {.region_mean_per_s = NAN};
+	struct subtraction subtraction = {delta, map, &local};
 
-	if (find_local_baseline(&local, scan, baseline, input, params->threads, st) != STATUS_OK)
+	if (find_local_baseline(&local, scan, baseline, input, params->threads, st) != STATUS_OK ||
+	    find_region_mean(&local, &delta->region_baseline_r2star_per_s, regions, params, st) !=
+		STATUS_OK ||
+	    find_s0_scale(&delta->s0_scale, map, &local, st) != STATUS_OK ||
+	    volume_new(&delta->delta_r2star_per_s, grid, NAN, st) != STATUS_OK)
 		goto out;
 	delta->state = calloc(voxels, 1);
 	if (!delta->state) {
@@ -340,41 +388,10 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 				  voxels);
 		goto out;
 	}
-	if (volume_new(&delta->delta_r2star_per_s, grid, NAN, st) != STATUS_OK)
-		goto out;
 	delta->flags = compare_protocol(&input->baseline, scan);
-	if (find_s0_scale(&delta->s0_scale, map, &local, st) != STATUS_OK)
-		goto out;
-
-	after = delta->delta_r2star_per_s.samples;
-	for (size_t v = 0; v < voxels; v++) {
-		if (map->state[v] == R2STAR_FITTED && !isnan(local.r2star_per_s[v])) {
-			after[v] = map->r2star_per_s.samples[v];
-			delta->state[v] = R2STAR_FITTED;
-		}
-	}
-	if (resolve_few_echo_voxels(delta, map, &local, after, st) != STATUS_OK)
-		goto out;
-
-	delta->region_baseline_r2star_per_s = NAN;
-	if (regions->healthy.coverage)
-		delta->region_baseline_r2star_per_s =
-		    masked_mean(local.r2star_per_s, &regions->healthy);
-	if (params->baseline == BASELINE_REGION_MEAN) {
-		if (isnan(delta->region_baseline_r2star_per_s)) {
-			(void)status_fail(
-			    st, STATUS_REFUSE,
-			    "the region-mean baseline needs a liver VOI with measured voxels "
-			    "outside the tumours");
-			goto out;
-		}
-		float mean = (float)delta->region_baseline_r2star_per_s;
-		for (size_t v = 0; v < voxels; v++)
-			after[v] -= mean;
-	} else {
-		for (size_t v = 0; v < voxels; v++)
-			after[v] -= local.r2star_per_s[v];
-	}
+	parallel_for(voxels, VOXELS_PER_PIECE, params->threads, subtract_fitted_voxels,
+		     &subtraction);
+	(void)!subtract_few_echo_voxels(delta, map, &local, st);
 out:
 	volume_free(&local.made_r2star);
 	volume_free(&local.made_s0);
