@@ -569,6 +569,18 @@ static void test_clock_tolerance(void **state)
 	assert_true(warns(s, "HO119", "no usable series after injection 1"));
 }
 
+static void test_clock_tolerance_after_the_last(void **state)
+{
+	struct fixture *f = *state;
+	add_holmium(f, 2, -15);
+	add_holmium(f, 3, 15);
+	add_holmium(f, 5, 32);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->n_after, 0);
+	assert_waits(s, "series after injection 1: series 5 \"T2* multi-echo\" began at 10:37:00");
+	assert_waits(s, "series after injection 2: series 5 \"T2* multi-echo\" began at 10:37:00");
+}
+
 static void test_clock_tolerance_before_the_first(void **state)
 {
 	struct fixture *f = *state;
@@ -612,6 +624,20 @@ static void test_record_names_series_against_time(void **state)
 	s = assess(f);
 	assert_int_equal(s->state, TREATMENT_REFUSED);
 	assert_waits(s, "series 1 \"T1w VIBE\", which the record names: single echo");
+}
+
+static void test_record_decides_which_kind_counts(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	add_series(f, (struct series_options){.number = 5, .description = "T2* multi-echo", .minutes = -16,
+	                                      .echoes = 6, .slices = SLICES, .first_te_ms = 1.5});
+	assert_int_equal(assess(f)->baseline.index, 1);
+	copy(f->record.baseline_series_uid, 65, "2.25.5");
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->baseline.index, 4);
+	assert_int_equal(s->n_after, 0);
+	assert_waits(s, "series after injection 1: series 3 \"T2* multi-echo\": echo times differ from series 5");
 }
 
 static void test_repeats_are_named(void **state)
@@ -1028,6 +1054,18 @@ static void test_field_strengths(void **state)
 	}
 }
 
+static void test_field_strengths_are_not_mixed(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	field_of_all = 1.5;
+	each_instance(&f->series[3], set_field);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->n_after, 1);
+	assert_waits(s, "series after injection 2: series 4 \"T2* multi-echo\": 1.5 T, but series 2 \"T2* multi-echo\" "
+	                "is at 3 T");
+}
+
 static void other_flip(struct instance_info *info)
 {
 	info->flip_deg = 40;
@@ -1093,9 +1131,11 @@ int main(void)
 		TEST(test_follow_up_three_months_later),
 		TEST(test_second_treatment_months_later),
 		TEST(test_clock_tolerance),
+		TEST(test_clock_tolerance_after_the_last),
 		TEST(test_clock_tolerance_before_the_first),
 		TEST(test_record_settles_the_clocks),
 		TEST(test_record_names_series_against_time),
+		TEST(test_record_decides_which_kind_counts),
 		TEST(test_repeats_are_named),
 		TEST(test_last_complete_one_is_taken),
 		TEST(test_not_imaged),
@@ -1119,6 +1159,7 @@ int main(void)
 		TEST(test_injection_without_specific_activity),
 		TEST(test_residual_pending),
 		TEST(test_field_strengths),
+		TEST(test_field_strengths_are_not_mixed),
 		TEST(test_scans_that_differ_from_the_baseline),
 		TEST(test_planned_injections),
 		TEST(test_position_without_its_part),
