@@ -72,10 +72,10 @@ void phantom_model_abdomen(struct phantom_model *model, bool gas, bool sharp);
 
 /* A liver and tumours as elliptic cylinders through a whole thin slab of real images: local axes are the grid's (column, row,
  * slice), origin at its centre. centre_mm and radius_mm (in the slab's plane, local) place the liver; up to four tumours sit inside it
- * where they fit. uptake_per_ml is left 0. No parts. STATUS_REFUSE when the radius is below 30 mm. */
+ * on a ring, as many as fit, the first at turn_rad from the column direction. uptake_per_ml is left 0. No parts. STATUS_REFUSE when the radius is below 30 mm. */
 enum status_code phantom_model_slab(struct phantom_model *model, const struct grid *grid,
-                                    const double centre_mm[2], double radius_mm, struct status *st)
-        STATUS_CHECKED;
+                                    const double centre_mm[2], double radius_mm,
+                                    double turn_rad, struct status *st) STATUS_CHECKED;
 
 /* What a VOI of the model is. 0: Liver; then, with parts, Right and Left hemiliver; then the tumours. */
 enum phantom_role { PHANTOM_LIVER, PHANTOM_RIGHT, PHANTOM_LEFT, PHANTOM_TUMOUR };

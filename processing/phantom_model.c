@@ -177,6 +177,8 @@ void phantom_model_abdomen(struct phantom_model *model, bool gas, bool sharp)
 	};
 }
 
+#define LEAST_TUMOUR_MM 7 /* radius, of several tumours in a slab */
+
 /* The largest radius of n equal circles on a ring inside the liver such that no tail reaches another's
  * plateau; one circle sits in the middle. */
 static double ring_radius_mm(const struct phantom_model *model, double liver_mm, int n)
@@ -189,7 +191,8 @@ static double ring_radius_mm(const struct phantom_model *model, double liver_mm,
 }
 
 enum status_code phantom_model_slab(struct phantom_model *model, const struct grid *grid,
-                                    const double centre_mm[2], double radius_mm, struct status *st)
+                                    const double centre_mm[2], double radius_mm,
+                                    double turn_rad, struct status *st)
 {
 	if (!(radius_mm >= 30))
 		return status_fail(st, STATUS_REFUSE,
@@ -221,12 +224,12 @@ enum status_code phantom_model_slab(struct phantom_model *model, const struct gr
 			model->axes[row][axis] = step[row][axis] / grid_spacing_mm(grid, row);
 
 	int n = PHANTOM_MAX_TUMOURS;
-	while (n > 1 && ring_radius_mm(model, radius_mm, n) < 5)
+	while (n > 1 && ring_radius_mm(model, radius_mm, n) < LEAST_TUMOUR_MM)
 		n--;
 	double radius = fmin(ring_radius_mm(model, radius_mm, n), 12);
 	double ring = n == 1 ? 0 : radius_mm - model->rim_mm - model->plateau_mm - radius;
 	for (int i = 0; i < n; i++) {
-		double angle = 2 * 3.14159265358979323846 * (i + 0.5) / n;
+		double angle = turn_rad + 2 * 3.14159265358979323846 * i / n;
 		model->tumours[i] = (struct phantom_tumour){
 		        {{centre_mm[0] + ring * cos(angle), centre_mm[1] + ring * sin(angle), 0},
 		         {radius, radius, INFINITY}},

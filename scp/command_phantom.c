@@ -28,7 +28,7 @@ static const char usage[] =
         "  --seed N                  of the noise; also names the patient (default 1)\n"
         "  --snr N                   S0 of healthy liver / noise SD; 0 or inf: no noise (50)\n"
         "  --injections P,P,...      percent of the planned activity per injection (10,30,30,30)\n"
-        "  --activity MBQ            planned activity (5600)\n"
+        "  --activity MBQ            planned activity (5600; with --onto what gives 40 to 60 Gy)\n"
         "  --patient-id ID           letters, digits, . _ - (PHANTOM-seed)\n"
         "  --date YYYYMMDD           day of the treatment (20260302)\n"
         "  --echoes N                echoes of the multi-echo series (16; with --small 8)\n"
@@ -160,7 +160,6 @@ static bool parse_options(struct phantom_options *options, int argc, char **argv
 	                                    .snr = 50,
 	                                    .injections = 4,
 	                                    .percent = {10, 30, 30, 30},
-	                                    .activity_mbq = 5600,
 	                                    .te1_ms = 1.33};
 	options->threads = processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
 
@@ -229,6 +228,8 @@ static bool parse_options(struct phantom_options *options, int argc, char **argv
 		status_fail(st, STATUS_CONFIG, "no folder given: holmia phantom -o OUT");
 	if (options->snr <= 0)
 		options->snr = INFINITY;
+	if (!(options->activity_mbq > 0) && !options->onto)
+		options->activity_mbq = 5600;
 	if (options->echoes == 0)
 		options->echoes = options->small ? 8 : 16;
 	if (options->echo_spacing_ms <= 0)
