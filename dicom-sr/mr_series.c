@@ -249,7 +249,7 @@ static bool mixed_echo_times(const struct mr_series *series, int slices, char *t
 					last_of[b] = e;
 			}
 		}
-		if (only_first == 0 || only_first != only_other || last_of[0] < first_of[1] ||
+		if (only_first != only_other || last_of[0] < first_of[1] ||
 		    last_of[1] < first_of[0])
 			return false;
 	}

@@ -120,16 +120,16 @@ static void decimal_strings_fit(void **state)
 static void text_is_utf8(void **state)
 {
 	static const struct {
-		const char *set, *raw, *utf8;
+		const char *set, *raw, *utf8, *cut;
 	} rows[] = {
-	    {"ISO_IR 100", "M\xFCller^J\xF6rg", "Müller^Jörg"},
-	    {"ISO_IR 192", "Müller^Jörg", "Müller^Jörg"},
-	    {"ISO_IR 144", "\xBB\xD0", "Ла"},
-	    {"GB18030", "\xCD\xF5^\xD0\xA1", "王^小"},
+	    {"ISO_IR 100", "M\xFCller^J\xF6rg", "Müller^Jörg", "M"},
+	    {"ISO_IR 192", "Müller^Jörg", "Müller^Jörg", "M"},
+	    {"ISO_IR 144", "\xBB\xD0", "Ла", "Л"},
+	    {"GB18030", "\xCD\xF5^\xD0\xA1", "王^小", ""},
 	    {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B",
-	     "Yamada^Tarou=山田^太郎"},
-	    {"", "M\xFCller", "M\xEF\xBF\xBDller"},
-	    {"ISO_IR 999", "M\xFCller", "M\xEF\xBF\xBDller"},
+	     "Yamada^Tarou=山田^太郎", "Ya"},
+	    {"", "M\xFCller", "M\xEF\xBF\xBDller", "M"},
+	    {"ISO_IR 999", "M\xFCller", "M\xEF\xBF\xBDller", "M"},
 	};
 
 	(void)state;
@@ -156,7 +156,8 @@ static void text_is_utf8(void **state)
 		assert_ok(dataset_copy(copy, ds, TAG_PatientName, &st), &st);
 		assert_string_equal(text_at(copy, AT(TAG_PatientName)), rows[i].utf8);
 		assert_ok(dataset_get_string(ds, AT(TAG_PatientName), cut, sizeof(cut), &st), &st);
-		assert_true(strncmp(cut, rows[i].utf8, strlen(cut)) == 0);
+		/* two bytes: half a character is left out */
+		assert_string_equal(cut, rows[i].cut);
 		dataset_free(ds);
 		dataset_free(copy);
 	}

@@ -78,9 +78,9 @@ static void acquisition_time_is_never_series_time(void **state)
 	struct dataset *ds = mr_image();
 
 	(void)state;
-	assert_ok(dataset_set_string(ds, AT(TAG_SeriesDate), "20260302", &st), &st);
+	assert_ok(dataset_set_string(ds, AT(TAG_SeriesDate), "20260101", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_SeriesTime), "101500", &st), &st);
-	assert_ok(dataset_set_string(ds, AT(TAG_ContentDate), "20260302", &st), &st);
+	assert_ok(dataset_set_string(ds, AT(TAG_ContentDate), "20260101", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_ContentTime), "101500", &st), &st);
 	assert_string_equal(info_of(ds).acquisition_datetime, "");
 	assert_ok(dataset_set_string(ds, AT(TAG_AcquisitionDate), "20260302", &st), &st);
