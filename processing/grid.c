@@ -40,7 +40,7 @@ static void reciprocal_steps(const struct grid *grid, double reciprocal[3][3])
 	for (int a = 0; a < 3; a++) {
 		for (int b = 0; b < 3; b++)
 			reciprocal[a][b] =
-			        determinant == 0 ? (double)NAN : reciprocal[a][b] / determinant;
+			    determinant == 0 ? (double)NAN : reciprocal[a][b] / determinant;
 	}
 }
 
@@ -57,8 +57,8 @@ double grid_voxel_volume_ml(const struct grid *grid)
 double grid_spacing_mm(const struct grid *grid, int axis)
 {
 	const double *step_mm = axis == 0   ? grid->column_step_mm
-	                        : axis == 1 ? grid->row_step_mm
-	                                    : grid->slice_step_mm;
+				: axis == 1 ? grid->row_step_mm
+					    : grid->slice_step_mm;
 
 	return sqrt(dot(step_mm, step_mm));
 }
@@ -69,7 +69,7 @@ void grid_to_patient(const struct grid *grid, const double voxel[3], double pati
 
 	for (int a = 0; a < 3; a++)
 		point[a] = grid->origin_mm[a] + voxel[0] * grid->column_step_mm[a] +
-		           voxel[1] * grid->row_step_mm[a] + voxel[2] * grid->slice_step_mm[a];
+			   voxel[1] * grid->row_step_mm[a] + voxel[2] * grid->slice_step_mm[a];
 	memcpy(patient_mm, point, sizeof point);
 }
 
@@ -104,7 +104,7 @@ bool grid_same(const struct grid *a, const struct grid *b, double tolerance_mm)
 		return false;
 	for (int corner = 0; corner < 8; corner++) {
 		double voxel[3] = {corner & 1 ? a->columns - 1 : 0, corner & 2 ? a->rows - 1 : 0,
-		                   corner & 4 ? a->slices - 1 : 0};
+				   corner & 4 ? a->slices - 1 : 0};
 		double in_a[3], in_b[3], apart[3];
 
 		grid_to_patient(a, voxel, in_a);
@@ -126,22 +126,24 @@ enum status_code grid_check(const struct grid *grid, struct status *st)
 	for (int a = 0; a < 3; a++) {
 		spacing_mm[a] = grid_spacing_mm(grid, a);
 		if (sizes[a] < 1 || sizes[a] > LARGEST_SIZE)
-			return status_fail(st, STATUS_REFUSE,
-			                   "grid of %d columns, %d rows, %d slices: each must be 1 to %d",
-			                   sizes[0], sizes[1], sizes[2], (int)LARGEST_SIZE);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "grid of %d columns, %d rows, %d slices: each must be 1 to %d",
+			    sizes[0], sizes[1], sizes[2], (int)LARGEST_SIZE);
 		if (!isfinite(grid->origin_mm[a]) || !isfinite(spacing_mm[a]) || spacing_mm[a] <= 0)
-			return status_fail(st, STATUS_REFUSE,
-			                   "grid without a usable position or spacing (axis %d: %g mm)",
-			                   a + 1, spacing_mm[a]);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "grid without a usable position or spacing (axis %d: %g mm)", a + 1,
+			    spacing_mm[a]);
 	}
 	cosine = dot(grid->column_step_mm, grid->row_step_mm) / (spacing_mm[0] * spacing_mm[1]);
 	if (!(fabs(cosine) <= ORTHOGONAL_WITHIN))
-		return status_fail(st, STATUS_REFUSE,
-		                   "rows and columns of the grid are not at a right angle (cosine %g)",
-		                   cosine);
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "rows and columns of the grid are not at a right angle (cosine %g)", cosine);
 	if (!(fabs(determinant_mm3(grid)) >=
 	      SINGULAR_BELOW * spacing_mm[0] * spacing_mm[1] * spacing_mm[2]))
 		return status_fail(st, STATUS_REFUSE,
-		                   "slices of the grid are stacked within their own plane");
+				   "slices of the grid are stacked within their own plane");
 	return STATUS_OK;
 }

@@ -36,13 +36,14 @@ double grid_voxel_volume_ml(const struct grid *grid);
 /* Spacing between columns (0), rows (1), slices (2) in mm. */
 double grid_spacing_mm(const struct grid *grid, int axis);
 
-/* Patient point of a (fractional) voxel position and back. The inverse of a singular grid is NaN. */
+/* Patient point of a (fractional) voxel position and back. The inverse of a singular grid is NaN.
+ */
 void grid_to_patient(const struct grid *grid, const double voxel[3], double patient_mm[3]);
 void grid_to_voxel(const struct grid *grid, const double patient_mm[3], double voxel[3]);
 
 /* Matrix form of grid_to_voxel over another grid: voxel_b = matrix * voxel_a + offset. */
 void grid_map(const struct grid *from, const struct grid *to, double matrix[3][3],
-              double offset[3]);
+	      double offset[3]);
 
 /* True when both have the same frame of reference, size, and corner voxels within tolerance_mm. */
 bool grid_same(const struct grid *a, const struct grid *b, double tolerance_mm);

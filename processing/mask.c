@@ -8,7 +8,7 @@ enum status_code mask_new(struct mask *mask, const struct grid *grid, struct sta
 	mask->coverage = calloc(grid_voxels(grid), sizeof *mask->coverage);
 	if (mask->coverage == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory for a mask of %zu voxels",
-		                   grid_voxels(grid));
+				   grid_voxels(grid));
 	for (int a = 0; a < 3; a++) {
 		mask->first[a] = 0;
 		mask->last[a] = -1;
@@ -58,7 +58,8 @@ void mask_update_bounds(struct mask *mask)
 	}
 }
 
-/* Two masks made on one grid carry the very same numbers; this is the check against mixing grids. */
+/* Two masks made on one grid carry the very same numbers; this is the check against mixing grids.
+ */
 static const double SAME_GRID_MM = 1e-3;
 
 enum status_code mask_subtract(struct mask *a, const struct mask *b, struct status *st)
@@ -70,8 +71,8 @@ enum status_code mask_subtract(struct mask *a, const struct mask *b, struct stat
 			size_t start = (size_t)(row_of(b, j, k) - b->coverage);
 
 			for (int i = b->first[0]; i <= b->last[0]; i++) {
-				float rest = a->coverage[start + (size_t)i] -
-				             b->coverage[start + (size_t)i];
+				float rest =
+				    a->coverage[start + (size_t)i] - b->coverage[start + (size_t)i];
 
 				a->coverage[start + (size_t)i] = rest > 0 ? rest : 0;
 			}

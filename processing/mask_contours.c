@@ -2,8 +2,8 @@
  *
  * In a plane: the rows of pixels are cut at every corner of every contour into slabs in which the
  * edges are straight and end nowhere. Sorted from left to right, edges of odd rank enter the region
- * and those of even rank leave it, whatever direction they were drawn in; each adds, with that sign,
- * the exact area to its right. Where edges cross inside a slab, the slab is cut again. */
+ * and those of even rank leave it, whatever direction they were drawn in; each adds, with that
+ * sign, the exact area to its right. Where edges cross inside a slab, the slab is cut again. */
 #include "mask.h"
 
 #include <math.h>
@@ -45,7 +45,8 @@ struct crossing {
 
 struct raster {
 	int columns, rows;
-	double *steps; /* columns + 1 values: what each pixel of this row adds to the running area */
+	double
+	    *steps; /* columns + 1 values: what each pixel of this row adds to the running area */
 	float *image;
 	struct crossing *crossings;
 	const struct edge **active;
@@ -123,7 +124,7 @@ static void sort_crossings(struct crossing *crossings, int n)
 		int at = i;
 
 		while (at > 0 && crossings[at - 1].top + crossings[at - 1].bottom >
-		                         moving.top + moving.bottom) {
+				     moving.top + moving.bottom) {
 			crossings[at] = crossings[at - 1];
 			at--;
 		}
@@ -137,15 +138,15 @@ static void add_slab(struct raster *raster, int n_active, double top, double bot
 
 	for (int i = 0; i < n_active; i++)
 		raster->crossings[i] =
-		        (struct crossing){x_at(raster->active[i], top),
-		                          x_at(raster->active[i], bottom), raster->active[i]};
+		    (struct crossing){x_at(raster->active[i], top), x_at(raster->active[i], bottom),
+				      raster->active[i]};
 	sort_crossings(raster->crossings, n_active);
 	for (int i = 0; i < n_active; i++) {
 		const struct crossing *here = &raster->crossings[i];
 
 		raster->active[i] = here->edge;
 		if (i > 0 && (here[-1].top > here->top + NOTHING_BELOW ||
-		              here[-1].bottom > here->bottom + NOTHING_BELOW))
+			      here[-1].bottom > here->bottom + NOTHING_BELOW))
 			crossed = true;
 	}
 	if (crossed && depth < DEEPEST_CUT) {
@@ -213,9 +214,11 @@ static double distance_mm(const struct plane *plane, double x, double y, const d
 
 	for (int i = 0; i < plane->n_edges; i++) {
 		const struct edge *edge = &plane->edges[i];
-		double dx = (edge->x1 - edge->x0) * pixel_mm[0], dy = (edge->y1 - edge->y0) * pixel_mm[1];
+		double dx = (edge->x1 - edge->x0) * pixel_mm[0],
+		       dy = (edge->y1 - edge->y0) * pixel_mm[1];
 		double px = (x - edge->x0) * pixel_mm[0], py = (y - edge->y0) * pixel_mm[1];
-		double along = dx * dx + dy * dy > 0 ? (px * dx + py * dy) / (dx * dx + dy * dy) : 0;
+		double along =
+		    dx * dx + dy * dy > 0 ? (px * dx + py * dy) / (dx * dx + dy * dy) : 0;
 
 		along = fmin(fmax(along, 0), 1);
 		px -= along * dx;
@@ -227,10 +230,11 @@ static double distance_mm(const struct plane *plane, double x, double y, const d
 	return inside ? sqrt(nearest) : -sqrt(nearest);
 }
 
-/* One slice between two drawn ones: the outline is where the signed distances, weighted by nearness,
- * add up to nothing. Only pixels that the neighbours do not agree on need the distances. */
+/* One slice between two drawn ones: the outline is where the signed distances, weighted by
+ * nearness, add up to nothing. Only pixels that the neighbours do not agree on need the distances.
+ */
 static void fill_between(struct mask *mask, const struct plane *before, const struct plane *after,
-                         int slice)
+			 int slice)
 {
 	const struct grid *grid = &mask->grid;
 	const size_t pixels = (size_t)grid->columns * (size_t)grid->rows;
@@ -248,7 +252,7 @@ static void fill_between(struct mask *mask, const struct plane *before, const st
 			image[at] = lower[at];
 		} else {
 			double mm = (1 - part) * distance_mm(before, x, y, pixel_mm) +
-			            part * distance_mm(after, x, y, pixel_mm);
+				    part * distance_mm(after, x, y, pixel_mm);
 			double covered = 0.5 + mm / sqrt(pixel_mm[0] * pixel_mm[1]);
 
 			image[at] = (float)fmin(fmax(covered, 0), 1);
@@ -258,8 +262,8 @@ static void fill_between(struct mask *mask, const struct plane *before, const st
 
 /* Mean position of a contour in slices; refuses what is not drawn in a slice plane of the grid. */
 static enum status_code place_contour(struct contour_place *place, const struct grid *grid,
-                                      const struct mask_contour *contour, int number,
-                                      struct status *st)
+				      const struct mask_contour *contour, int number,
+				      struct status *st)
 {
 	double lowest = INFINITY, highest = -INFINITY, sum = 0;
 
@@ -269,28 +273,29 @@ static enum status_code place_contour(struct contour_place *place, const struct 
 		grid_to_voxel(grid, contour->points_mm + (ptrdiff_t)3 * i, voxel);
 		if (!(fabs(voxel[0]) < 1e6 && fabs(voxel[1]) < 1e6 && fabs(voxel[2]) < 1e6))
 			return status_fail(st, STATUS_REFUSE,
-			                   "contour %d has a point that is nowhere near the image",
-			                   number);
+					   "contour %d has a point that is nowhere near the image",
+					   number);
 		lowest = fmin(lowest, voxel[2]);
 		highest = fmax(highest, voxel[2]);
 		sum += voxel[2];
 	}
 	place->slice = sum / contour->points;
 	if (highest - place->slice > PLANAR_WITHIN || place->slice - lowest > PLANAR_WITHIN)
-		return status_fail(st, STATUS_REFUSE,
-		                   "contour %d is not drawn in a slice of the image: its points span "
-		                   "%.2f slices",
-		                   number, highest - lowest);
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "contour %d is not drawn in a slice of the image: its points span "
+		    "%.2f slices",
+		    number, highest - lowest);
 	if (place->slice < -0.5 - EDGE_OF_GRID || place->slice > grid->slices - 0.5 + EDGE_OF_GRID)
 		return status_fail(st, STATUS_REFUSE,
-		                   "contour %d lies outside the image, at slice %.2f of 1 to %d", number,
-		                   place->slice + 1, grid->slices);
+				   "contour %d lies outside the image, at slice %.2f of 1 to %d",
+				   number, place->slice + 1, grid->slices);
 	place->slice = fmin(fmax(place->slice, -0.499999), grid->slices - 0.500001);
 	return STATUS_OK;
 }
 
 static void add_contour(struct plane *plane, const struct grid *grid,
-                        const struct mask_contour *contour)
+			const struct mask_contour *contour)
 {
 	double last[3], here[3];
 
@@ -298,11 +303,11 @@ static void add_contour(struct plane *plane, const struct grid *grid,
 	for (int i = 0; i < contour->points; i++) {
 		grid_to_voxel(grid, contour->points_mm + (ptrdiff_t)3 * i, here);
 		if (here[1] > last[1])
-			plane->edges[plane->n_edges++] = (struct edge){last[0] + 0.5, last[1] + 0.5,
-			                                               here[0] + 0.5, here[1] + 0.5};
+			plane->edges[plane->n_edges++] = (struct edge){
+			    last[0] + 0.5, last[1] + 0.5, here[0] + 0.5, here[1] + 0.5};
 		else if (here[1] < last[1])
-			plane->edges[plane->n_edges++] = (struct edge){here[0] + 0.5, here[1] + 0.5,
-			                                               last[0] + 0.5, last[1] + 0.5};
+			plane->edges[plane->n_edges++] = (struct edge){
+			    here[0] + 0.5, here[1] + 0.5, last[0] + 0.5, last[1] + 0.5};
 		memcpy(last, here, sizeof last);
 	}
 }
@@ -337,8 +342,8 @@ static void drawing_free(struct drawing *drawing)
 }
 
 static enum status_code drawing_new(struct drawing *drawing, const struct grid *grid,
-                                    const struct mask_contour *contours, int n_contours,
-                                    struct status *st)
+				    const struct mask_contour *contours, int n_contours,
+				    struct status *st)
 {
 	size_t points = 0, used = 0;
 	int usable = 0;
@@ -358,7 +363,8 @@ static enum status_code drawing_new(struct drawing *drawing, const struct grid *
 		if (contours[c].points < 3)
 			continue;
 		drawing->places[usable].contour = c;
-		if (place_contour(&drawing->places[usable], grid, &contours[c], c + 1, st) != STATUS_OK)
+		if (place_contour(&drawing->places[usable], grid, &contours[c], c + 1, st) !=
+		    STATUS_OK)
 			return STATUS_REFUSE;
 		usable++;
 	}
@@ -371,8 +377,8 @@ static enum status_code drawing_new(struct drawing *drawing, const struct grid *
 			plane--;
 		} else {
 			*plane = (struct plane){.slice = place->slice,
-			                        .edges = drawing->edges + used,
-			                        .corners = drawing->corners + 2 * used};
+						.edges = drawing->edges + used,
+						.corners = drawing->corners + 2 * used};
 			drawing->n_planes++;
 		}
 		add_contour(plane, grid, &contours[place->contour]);
@@ -383,8 +389,8 @@ static enum status_code drawing_new(struct drawing *drawing, const struct grid *
 	return STATUS_OK;
 }
 
-static enum status_code rasterise(struct mask *mask, const struct drawing *drawing, int *interpolated,
-                                  struct status *st)
+static enum status_code rasterise(struct mask *mask, const struct drawing *drawing,
+				  int *interpolated, struct status *st)
 {
 	const struct grid *grid = &mask->grid;
 	const size_t pixels = (size_t)grid->columns * (size_t)grid->rows;
@@ -426,8 +432,8 @@ out:
 }
 
 enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
-                                    const struct mask_contour *contours, int n_contours,
-                                    int *interpolated_slices, struct status *st)
+				    const struct mask_contour *contours, int n_contours,
+				    int *interpolated_slices, struct status *st)
 {
 	struct drawing drawing = {.n_planes = 0};
 	struct mask result = MASK_INIT;
@@ -442,7 +448,7 @@ enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
 		mask_update_bounds(&result);
 		if (result.last[2] < 0)
 			code = status_fail(st, STATUS_REFUSE,
-			                   "the contours enclose nothing inside the image");
+					   "the contours enclose nothing inside the image");
 	}
 	if (code == STATUS_OK) {
 		*mask = result;

@@ -18,8 +18,8 @@ static void target_box(const struct mask *from, const struct grid *to, int first
 		for (int a = 0; a < 3; a++)
 			source[a] = (corner >> a) & 1 ? from->last[a] + 0.5 : from->first[a] - 0.5;
 		for (int a = 0; a < 3; a++) {
-			double at = offset[a] + matrix[a][0] * source[0] + matrix[a][1] * source[1] +
-			            matrix[a][2] * source[2];
+			double at = offset[a] + matrix[a][0] * source[0] +
+				    matrix[a][1] * source[1] + matrix[a][2] * source[2];
 
 			low[a] = fmin(low[a], at);
 			high[a] = fmax(high[a], at);
@@ -40,11 +40,11 @@ static void spread_points(double (*points)[3], double matrix[3][3], int sub)
 		for (int y = 0; y < sub; y++) {
 			for (int x = 0; x < sub; x++, n++) {
 				double at[3] = {(x + 0.5) / sub - 0.5, (y + 0.5) / sub - 0.5,
-				                (z + 0.5) / sub - 0.5};
+						(z + 0.5) / sub - 0.5};
 
 				for (int a = 0; a < 3; a++)
 					points[n][a] = matrix[a][0] * at[0] + matrix[a][1] * at[1] +
-					               matrix[a][2] * at[2];
+						       matrix[a][2] * at[2];
 			}
 		}
 	}
@@ -57,7 +57,7 @@ static const float *row_of(const struct mask *mask, int row, int slice)
 }
 
 static float mean_coverage(const struct mask *from, const double centre[3], double (*points)[3],
-                           size_t n_points)
+			   size_t n_points)
 {
 	float sum = 0;
 
@@ -72,8 +72,8 @@ static float mean_coverage(const struct mask *from, const double centre[3], doub
 	return sum / (float)n_points;
 }
 
-/* Where both grids run along the same axes each target voxel is a box of source voxels: the share of
- * every source voxel along one axis, for a range of targets. */
+/* Where both grids run along the same axes each target voxel is a box of source voxels: the share
+ * of every source voxel along one axis, for a range of targets. */
 struct shares {
 	int *first;   /* source voxel of the first share, per target */
 	float *share; /* `most` values per target, of the target's length; 0 where unused */
@@ -86,8 +86,8 @@ static void shares_free(struct shares *shares)
 	free(shares->share);
 }
 
-static bool shares_new(struct shares *shares, double offset, double step, int first, int last, int low,
-                       int high)
+static bool shares_new(struct shares *shares, double offset, double step, int first, int last,
+		       int low, int high)
 {
 	size_t targets = (size_t)(last - first + 1);
 
@@ -97,8 +97,10 @@ static bool shares_new(struct shares *shares, double offset, double step, int fi
 	if (shares->first == NULL || shares->share == NULL)
 		return false;
 	for (int t = first; t <= last; t++) {
-		double centre = offset + step * t + 0.5, half = fabs(step) / 2; /* faces at whole numbers */
-		int from = (int)fmin(fmax(floor(centre - half + 1e-6), low), high + 1 - shares->most);
+		double centre = offset + step * t + 0.5,
+		       half = fabs(step) / 2; /* faces at whole numbers */
+		int from =
+		    (int)fmin(fmax(floor(centre - half + 1e-6), low), high + 1 - shares->most);
 
 		shares->first[t - first] = from;
 		for (int s = 0; s < shares->most; s++) {
@@ -106,8 +108,8 @@ static bool shares_new(struct shares *shares, double offset, double step, int fi
 			double right = fmin(centre + half, from + s + 1);
 
 			if (right > left)
-				shares->share[(size_t)(t - first) * (size_t)shares->most + (size_t)s] =
-				        (float)((right - left) / (2 * half));
+				shares->share[(size_t)(t - first) * (size_t)shares->most +
+					      (size_t)s] = (float)((right - left) / (2 * half));
 		}
 	}
 	return true;
@@ -118,7 +120,8 @@ static const float *shares_of(const struct shares *shares, int target)
 	return shares->share + (size_t)target * (size_t)shares->most;
 }
 
-static float box_coverage(const struct mask *from, const struct shares shares[3], int i, int j, int k)
+static float box_coverage(const struct mask *from, const struct shares shares[3], int i, int j,
+			  int k)
 {
 	const float *x = shares_of(&shares[0], i), *y = shares_of(&shares[1], j);
 	const float *z = shares_of(&shares[2], k);
@@ -127,9 +130,9 @@ static float box_coverage(const struct mask *from, const struct shares shares[3]
 	for (int c = 0; c < shares[2].most; c++) {
 		for (int b = 0; z[c] > 0 && b < shares[1].most; b++) {
 			size_t row = (size_t)(shares[2].first[k] + c) * (size_t)from->grid.rows +
-			             (size_t)(shares[1].first[j] + b);
-			const float *at = from->coverage + row * (size_t)from->grid.columns +
-			                  shares[0].first[i];
+				     (size_t)(shares[1].first[j] + b);
+			const float *at =
+			    from->coverage + row * (size_t)from->grid.columns + shares[0].first[i];
 			float along = 0;
 
 			for (int a = 0; a < shares[0].most; a++)
@@ -154,25 +157,26 @@ static bool same_axes(double matrix[3][3], const struct grid *to)
 }
 
 /* first..last: the targets to fill. */
-static enum status_code resample_boxes(struct mask *to, const struct mask *from, double matrix[3][3],
-                                       const double offset[3], const int first[3], const int last[3],
-                                       struct status *st)
+static enum status_code resample_boxes(struct mask *to, const struct mask *from,
+				       double matrix[3][3], const double offset[3],
+				       const int first[3], const int last[3], struct status *st)
 {
 	struct shares shares[3] = {{.first = NULL}, {.first = NULL}, {.first = NULL}};
 	bool room = true;
 
 	for (int a = 0; a < 3; a++)
 		room = room && shares_new(&shares[a], offset[a], matrix[a][a], first[a], last[a],
-		                          from->first[a], from->last[a]);
+					  from->first[a], from->last[a]);
 	for (int k = first[2]; room && k <= last[2]; k++) {
 		for (int j = first[1]; j <= last[1]; j++) {
-			float *row = to->coverage + ((size_t)k * (size_t)to->grid.rows + (size_t)j) *
-			                                    (size_t)to->grid.columns;
+			float *row =
+			    to->coverage + ((size_t)k * (size_t)to->grid.rows + (size_t)j) *
+					       (size_t)to->grid.columns;
 
 			for (int i = first[0]; i <= last[0]; i++)
-				row[i] = fminf(box_coverage(from, shares, i - first[0], j - first[1],
-				                            k - first[2]),
-				               1);
+				row[i] = fminf(box_coverage(from, shares, i - first[0],
+							    j - first[1], k - first[2]),
+					       1);
 		}
 	}
 	for (int a = 0; a < 3; a++)
@@ -180,27 +184,29 @@ static enum status_code resample_boxes(struct mask *to, const struct mask *from,
 	return room ? STATUS_OK : status_fail(st, STATUS_RETRY, "no memory to resample a mask");
 }
 
-static enum status_code resample_points(struct mask *to, const struct mask *from, double matrix[3][3],
-                                        const double offset[3], const int first[3],
-                                        const int last[3], int sub, struct status *st)
+static enum status_code resample_points(struct mask *to, const struct mask *from,
+					double matrix[3][3], const double offset[3],
+					const int first[3], const int last[3], int sub,
+					struct status *st)
 {
 	const size_t n_points = (size_t)sub * (size_t)sub * (size_t)sub;
-	double (*points)[3] = malloc(n_points * sizeof *points);
+	double(*points)[3] = malloc(n_points * sizeof *points);
 
 	if (points == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory to resample a mask");
 	spread_points(points, matrix, sub);
 	for (int k = first[2]; k <= last[2]; k++) {
 		for (int j = first[1]; j <= last[1]; j++) {
-			float *row = to->coverage + ((size_t)k * (size_t)to->grid.rows + (size_t)j) *
-			                                    (size_t)to->grid.columns;
+			float *row =
+			    to->coverage + ((size_t)k * (size_t)to->grid.rows + (size_t)j) *
+					       (size_t)to->grid.columns;
 
 			for (int i = first[0]; i <= last[0]; i++) {
 				double centre[3];
 
 				for (int a = 0; a < 3; a++)
-					centre[a] = offset[a] + matrix[a][0] * i + matrix[a][1] * j +
-					            matrix[a][2] * k;
+					centre[a] = offset[a] + matrix[a][0] * i +
+						    matrix[a][1] * j + matrix[a][2] * k;
 				row[i] = mean_coverage(from, centre, points, n_points);
 			}
 		}
@@ -210,7 +216,7 @@ static enum status_code resample_points(struct mask *to, const struct mask *from
 }
 
 enum status_code mask_resample(struct mask *to_mask, const struct grid *to, const struct mask *from,
-                               int sub, struct status *st)
+			       int sub, struct status *st)
 {
 	struct mask result = MASK_INIT;
 	double matrix[3][3], offset[3];
@@ -219,8 +225,8 @@ enum status_code mask_resample(struct mask *to_mask, const struct grid *to, cons
 
 	if (strcmp(to->frame_of_reference, from->grid.frame_of_reference) != 0)
 		return status_fail(st, STATUS_REFUSE,
-		                   "contours are in frame of reference %s, the images in %s",
-		                   from->grid.frame_of_reference, to->frame_of_reference);
+				   "contours are in frame of reference %s, the images in %s",
+				   from->grid.frame_of_reference, to->frame_of_reference);
 	if (sub < 1 || sub > 32)
 		return status_fail(st, STATUS_BUG, "a mask cannot be sampled %d-fold", sub);
 	code = mask_new(&result, to, st);

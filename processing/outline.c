@@ -12,8 +12,8 @@ struct tracing {
 	const struct mask *mask;
 	int slice;
 	int left, top, width, height; /* centres looked at */
-	int *next;                    /* 2 * width * height: crossing -> following crossing, -1: none */
-	float *points;                /* as many points as crossings */
+	int *next;     /* 2 * width * height: crossing -> following crossing, -1: none */
+	float *points; /* as many points as crossings */
 	struct outline_set *set;
 	int room; /* outlines allocated */
 };
@@ -26,8 +26,8 @@ static float coverage_at(const struct tracing *t, int x, int y)
 	if (column < 0 || row < 0 || column >= grid->columns || row >= grid->rows)
 		return 0;
 	return t->mask->coverage[((size_t)t->slice * (size_t)grid->rows + (size_t)row) *
-	                                 (size_t)grid->columns +
-	                         (size_t)column];
+				     (size_t)grid->columns +
+				 (size_t)column];
 }
 
 /* Links the crossings of one cell, the inside on the right hand when rows grow downwards. */
@@ -96,7 +96,8 @@ static void crossing_point(const struct tracing *t, int crossing, float point[2]
 {
 	int centre = crossing / 2, x = centre % t->width, y = centre / t->width;
 	bool down = crossing % 2 == 1;
-	float here = coverage_at(t, x, y), there = coverage_at(t, down ? x : x + 1, down ? y + 1 : y);
+	float here = coverage_at(t, x, y),
+	      there = coverage_at(t, down ? x : x + 1, down ? y + 1 : y);
 	float part = (INSIDE - here) / (there - here);
 
 	point[0] = (float)(t->left + x) + (down ? 0 : part);
@@ -134,8 +135,8 @@ static enum status_code keep_outline(struct tracing *t, int n, struct status *st
 	outline = &set->outlines[set->count];
 	outline->slice = t->slice;
 	outline->points = n;
-	outline->area_mm2 = signed_area_pixels(t->points, n) * grid_spacing_mm(grid, 0) *
-	                    grid_spacing_mm(grid, 1);
+	outline->area_mm2 =
+	    signed_area_pixels(t->points, n) * grid_spacing_mm(grid, 0) * grid_spacing_mm(grid, 1);
 	outline->column_row = malloc(bytes);
 	if (outline->column_row == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory for an outline");
@@ -220,7 +221,8 @@ static enum status_code sort_outlines(struct outline_set *set, struct status *st
 	for (int i = 0, end; i < set->count; i = end) {
 		double area_mm2 = 0;
 
-		for (end = i; end < set->count && set->outlines[end].slice == set->outlines[i].slice; end++)
+		for (end = i;
+		     end < set->count && set->outlines[end].slice == set->outlines[i].slice; end++)
 			area_mm2 += set->outlines[end].area_mm2;
 		for (int o = i; o < end; o++)
 			ranked[o] = (struct ranked){set->outlines[o], area_mm2};
@@ -236,11 +238,11 @@ enum status_code outline_trace(struct outline_set *set, const struct mask *mask,
 {
 	struct outline_set found = {.outlines = NULL};
 	struct tracing t = {.mask = mask,
-	                    .left = mask->first[0] - 1,
-	                    .top = mask->first[1] - 1,
-	                    .width = mask->last[0] - mask->first[0] + 3,
-	                    .height = mask->last[1] - mask->first[1] + 3,
-	                    .set = &found};
+			    .left = mask->first[0] - 1,
+			    .top = mask->first[1] - 1,
+			    .width = mask->last[0] - mask->first[0] + 3,
+			    .height = mask->last[1] - mask->first[1] + 3,
+			    .set = &found};
 	enum status_code code = STATUS_OK;
 
 	if (mask->last[2] >= mask->first[2]) {

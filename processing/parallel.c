@@ -28,9 +28,10 @@ static void *take_ranges(void *argument)
 }
 
 void parallel_for(size_t count, size_t chunk, int threads,
-                  void (*work)(void *user, size_t first, size_t last), void *user)
+		  void (*work)(void *user, size_t first, size_t last), void *user)
 {
-	struct loop loop = {.count = count, .chunk = chunk > 0 ? chunk : 1, .work = work, .user = user};
+	struct loop loop = {
+	    .count = count, .chunk = chunk > 0 ? chunk : 1, .work = work, .user = user};
 	pthread_t helpers[MOST_HELPERS];
 	size_t ranges = (count + loop.chunk - 1) / loop.chunk;
 	int started = 0;

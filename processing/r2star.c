@@ -9,7 +9,7 @@
 
 enum {
 	RANGE_VOXELS = 64 * R2STAR_LANES, /* one piece of work for a thread */
-	FIRST_STEPS = 3,                  /* most voxels need no more */
+	FIRST_STEPS = 3,		  /* most voxels need no more */
 	LATER_STEPS = 60
 };
 
@@ -20,12 +20,12 @@ struct fitting {
 	const struct r2star_block *empty; /* times set, no voxels */
 	size_t voxels;
 	float usable_above; /* signal an echo must exceed */
-	float floor;        /* 2 sigma^2 */
+	float floor;	    /* 2 sigma^2 */
 };
 
 /* Writes one lane of a finished block. */
 static void store_lane(const struct r2star_map *map, const struct r2star_block *block, int lane,
-                       size_t voxel)
+		       size_t voxel)
 {
 	map->r2star_per_s.samples[voxel] = block->r2star_per_s[lane];
 	map->stderr_per_s.samples[voxel] = block->stderr_per_s[lane];
@@ -34,7 +34,7 @@ static void store_lane(const struct r2star_map *map, const struct r2star_block *
 }
 
 static void store_block(const struct r2star_map *map, const struct r2star_block *block,
-                        const float *counted, size_t first, int lanes)
+			const float *counted, size_t first, int lanes)
 {
 	const size_t bytes = (size_t)lanes * sizeof(float);
 
@@ -45,14 +45,14 @@ static void store_block(const struct r2star_map *map, const struct r2star_block 
 	for (int l = 0; l < lanes; l++) {
 		bool fitted = block->r2star_per_s[l] == block->r2star_per_s[l];
 
-		map->state[first + (size_t)l] = fitted           ? R2STAR_FITTED
-		                                : counted[l] > 0 ? R2STAR_FEW_ECHOES
-		                                                 : R2STAR_NO_ECHO;
+		map->state[first + (size_t)l] = fitted		 ? R2STAR_FITTED
+						: counted[l] > 0 ? R2STAR_FEW_ECHOES
+								 : R2STAR_NO_ECHO;
 	}
 }
 
 static void finish_stragglers(const struct fitting *job, struct r2star_block *late, int lanes,
-                              size_t first)
+			      size_t first)
 {
 	if (lanes == 0)
 		return;
@@ -65,7 +65,8 @@ static void finish_stragglers(const struct fitting *job, struct r2star_block *la
 		late->usable[l] = 0;
 }
 
-static void move_lane(struct r2star_block *to, int to_lane, const struct r2star_block *from, int lane)
+static void move_lane(struct r2star_block *to, int to_lane, const struct r2star_block *from,
+		      int lane)
 {
 	for (int e = 0; e < from->echoes; e++)
 		to->signal[e][to_lane] = from->signal[e][lane];
@@ -91,7 +92,7 @@ static void fit_range(void *user, size_t first, size_t last)
 	for (size_t at = first; at < last; at += R2STAR_LANES) {
 		int lanes = last - at < R2STAR_LANES ? (int)(last - at) : R2STAR_LANES;
 		bool any = job->code->load(&block, job->series->samples + at, job->voxels, lanes,
-		                           job->usable_above, job->floor, counted) > 0;
+					   job->usable_above, job->floor, counted) > 0;
 
 		if (any) {
 			job->code->start(&block);
@@ -114,27 +115,28 @@ static void fit_range(void *user, size_t first, size_t last)
 }
 
 static enum status_code check_series(const struct echo_series *series,
-                                     const struct r2star_params *params, struct status *st)
+				     const struct r2star_params *params, struct status *st)
 {
 	if (grid_check(&series->grid, st) != STATUS_OK)
 		return st->code;
 	if (series->echoes < 3 || series->echoes > R2STAR_MOST_ECHOES)
-		return status_fail(st, STATUS_REFUSE, "%d echoes; R2* needs 3 to %d", series->echoes,
-		                   (int)R2STAR_MOST_ECHOES);
+		return status_fail(st, STATUS_REFUSE, "%d echoes; R2* needs 3 to %d",
+				   series->echoes, (int)R2STAR_MOST_ECHOES);
 	for (int e = 0; e < series->echoes; e++) {
 		double before = e == 0 ? 0 : series->te_ms[e - 1];
 
 		if (!(series->te_ms[e] > before) || !isfinite(series->te_ms[e]))
 			return status_fail(st, STATUS_REFUSE,
-			                   "echo times do not rise: echo %d at %g ms after %g ms", e + 1,
-			                   series->te_ms[e], before);
+					   "echo times do not rise: echo %d at %g ms after %g ms",
+					   e + 1, series->te_ms[e], before);
 	}
 	if (!(params->usable_sigma > 0) || !(params->saturated_sigma > M_SQRT2) ||
 	    !(params->saturated_sigma <= params->usable_sigma) || !(params->sigma >= 0) ||
 	    !isfinite(params->sigma))
-		return status_fail(st, STATUS_BUG,
-		                   "R2* parameters: usable %g, saturated %g (above sqrt 2), sigma %g",
-		                   params->usable_sigma, params->saturated_sigma, params->sigma);
+		return status_fail(
+		    st, STATUS_BUG,
+		    "R2* parameters: usable %g, saturated %g (above sqrt 2), sigma %g",
+		    params->usable_sigma, params->saturated_sigma, params->sigma);
 	return STATUS_OK;
 }
 
@@ -156,10 +158,10 @@ static void count_states(struct r2star_map *map)
 }
 
 enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *series,
-                            const struct r2star_params *params, struct status *st)
+			    const struct r2star_params *params, struct status *st)
 {
 	struct r2star_map result = {.usable_sigma = params->usable_sigma,
-	                            .saturated_sigma = params->saturated_sigma};
+				    .saturated_sigma = params->saturated_sigma};
 	struct fitting job = {.series = series, .code = r2star_code_best(), .map = &result};
 	struct r2star_block *empty = NULL;
 	enum status_code code = check_series(series, params, st);
@@ -171,10 +173,13 @@ enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *se
 	job.voxels = grid_voxels(&series->grid);
 	empty = aligned_alloc(_Alignof(struct r2star_block), sizeof *empty);
 	result.state = malloc(job.voxels);
-	if (empty == NULL || result.state == NULL || !volume_for(&result.r2star_per_s, &series->grid) ||
-	    !volume_for(&result.stderr_per_s, &series->grid) || !volume_for(&result.s0, &series->grid) ||
+	if (empty == NULL || result.state == NULL ||
+	    !volume_for(&result.r2star_per_s, &series->grid) ||
+	    !volume_for(&result.stderr_per_s, &series->grid) ||
+	    !volume_for(&result.s0, &series->grid) ||
 	    !volume_for(&result.first_echo, &series->grid)) {
-		code = status_fail(st, STATUS_RETRY, "no memory for an R2* map of %zu voxels", job.voxels);
+		code = status_fail(st, STATUS_RETRY, "no memory for an R2* map of %zu voxels",
+				   job.voxels);
 		goto out;
 	}
 	r2star_block_init(empty, series);
@@ -215,19 +220,20 @@ static enum r2star_state resolve_voxel(struct r2star_map *map, size_t voxel, dou
 }
 
 enum status_code r2star_resolve(struct r2star_map *map, const struct volume *baseline_s0,
-                                double s0_scale, bool s0_known, struct status *st)
+				double s0_scale, bool s0_known, struct status *st)
 {
 	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
 
 	if (baseline_s0 != NULL && !grid_same(&map->r2star_per_s.grid, &baseline_s0->grid, 1e-3))
-		return status_fail(st, STATUS_BUG, "S0 of the baseline is on another grid than the map");
+		return status_fail(st, STATUS_BUG,
+				   "S0 of the baseline is on another grid than the map");
 	for (size_t v = 0; v < voxels; v++) {
 		if (map->state[v] != R2STAR_FEW_ECHOES && map->state[v] != R2STAR_NO_ECHO)
 			continue;
 		map->state[v] = R2STAR_NOT_MEASURED;
 		if (baseline_s0 != NULL && s0_known)
 			map->state[v] = (uint8_t)resolve_voxel(
-			        map, v, s0_scale * (double)baseline_s0->samples[v]);
+			    map, v, s0_scale * (double)baseline_s0->samples[v]);
 	}
 	count_states(map);
 	return STATUS_OK;

@@ -87,13 +87,14 @@ ALWAYS_INLINE float inverse_root(float x)
 
 /* Normal equations at (amplitude, rate). */
 ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restrict amplitude,
-                            const float *restrict rate, struct r2star_normal *restrict at)
+			    const float *restrict rate, struct r2star_normal *restrict at)
 {
 	R2STAR_PER_LANE(float, decay);
 	R2STAR_PER_LANE(float, factor);
 
 	memset(at, 0, sizeof *at);
-	FOR_LANES {
+	FOR_LANES
+	{
 		decay[l] = 1;
 		factor[l] = block->even ? exponential(-rate[l] * block->time[1]) : 1;
 	}
@@ -103,12 +104,13 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 
 		if (e > 0 && block->even) {
 			FOR_LANES
-				decay[l] = decay[l] * factor[l];
+			decay[l] = decay[l] * factor[l];
 		} else if (e > 0) {
 			FOR_LANES
-				decay[l] = exponential(-rate[l] * time);
+			decay[l] = exponential(-rate[l] * time);
 		}
-		FOR_LANES {
+		FOR_LANES
+		{
 			float tissue = amplitude[l] * decay[l];
 			float square = tissue * tissue + block->floor[l];
 			float safe = square < 1e-30F ? 1e-30F : square;
@@ -129,7 +131,8 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 			at->cost[l] += residual * residual;
 		}
 	}
-	FOR_LANES { /* the derivative by rate is -time * amplitude times the one by amplitude */
+	FOR_LANES
+	{ /* the derivative by rate is -time * amplitude times the one by amplitude */
 		at->ar[l] = -amplitude[l] * at->ar[l];
 		at->rr[l] = amplitude[l] * amplitude[l] * at->rr[l];
 		at->r_residual[l] = -amplitude[l] * at->r_residual[l];
@@ -137,7 +140,7 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 }
 
 ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t apart, int lanes,
-                       float limit, float floor, float counted[R2STAR_LANES])
+		       float limit, float floor, float counted[R2STAR_LANES])
 {
 	R2STAR_PER_LANE(float, alive);
 	R2STAR_PER_LANE(float, scale);
@@ -145,7 +148,8 @@ ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t 
 
 	memset(block->first_echo, 0, sizeof block->first_echo);
 	memcpy(block->first_echo, samples, (size_t)lanes * sizeof *samples);
-	FOR_LANES {
+	FOR_LANES
+	{
 		float first = block->first_echo[l];
 
 		alive[l] = 1;
@@ -163,7 +167,8 @@ ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t 
 			signal[l] = alive[l] > 0 ? echo[l] * scale[l] : 0;
 		}
 	}
-	FOR_LANES {
+	FOR_LANES
+	{
 		block->usable[l] = counted[l] >= 3 ? counted[l] : 0;
 		fitted += counted[l] >= 3 ? 1 : 0;
 	}
@@ -174,12 +179,12 @@ ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t 
 ALWAYS_INLINE void restart(struct r2star_block *block)
 {
 	FOR_LANES
-		block->converged[l] = block->usable[l] > 0 ? 0 : 1;
+	block->converged[l] = block->usable[l] > 0 ? 0 : 1;
 	evaluate(block, block->amplitude, block->rate, &block->at);
 }
 
-/* Straight line through log(tissue signal), each echo weighted with the tissue signal squared: about the
- * inverse variance that the noise gives the logarithm. */
+/* Straight line through log(tissue signal), each echo weighted with the tissue signal squared:
+ * about the inverse variance that the noise gives the logarithm. */
 ALWAYS_INLINE void start(struct r2star_block *block)
 {
 	R2STAR_PER_LANE(float, w) = {0};
@@ -192,7 +197,8 @@ ALWAYS_INLINE void start(struct r2star_block *block)
 		const float *restrict signal = block->signal[e];
 		const float time = block->time[e], number = (float)e;
 
-		FOR_LANES {
+		FOR_LANES
+		{
 			float tissue = signal[l] * signal[l] - block->floor[l];
 			float y, weight;
 
@@ -206,7 +212,8 @@ ALWAYS_INLINE void start(struct r2star_block *block)
 			wty[l] += weight * time * y;
 		}
 	}
-	FOR_LANES {
+	FOR_LANES
+	{
 		float determinant = w[l] * wtt[l] - wt[l] * wt[l];
 		float slope = (w[l] * wty[l] - wt[l] * wy[l]) / determinant;
 		float level = (wy[l] - slope * wt[l]) / w[l];
@@ -229,14 +236,17 @@ ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 	for (int s = 0; s < steps; s++) {
 		int32_t waiting = 0;
 
-		FOR_LANES {
+		FOR_LANES
+		{
 			float aa = at->aa[l] * (1 + block->damping[l]);
 			float rr = at->rr[l] * (1 + block->damping[l]);
 			float determinant = aa * rr - at->ar[l] * at->ar[l];
 			float safe = determinant > 0 ? determinant : 1;
 			float longest = 1 + 0.5F * fabsf(block->rate[l]);
-			float to_amplitude = (rr * at->a_residual[l] - at->ar[l] * at->r_residual[l]) / safe;
-			float to_rate = (aa * at->r_residual[l] - at->ar[l] * at->a_residual[l]) / safe;
+			float to_amplitude =
+			    (rr * at->a_residual[l] - at->ar[l] * at->r_residual[l]) / safe;
+			float to_rate =
+			    (aa * at->r_residual[l] - at->ar[l] * at->a_residual[l]) / safe;
 			float half = 0.5F * block->amplitude[l];
 
 			to_rate = to_rate > longest ? longest : to_rate;
@@ -247,7 +257,8 @@ ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 			amplitude[l] = block->amplitude[l] + to_amplitude;
 		}
 		evaluate(block, amplitude, rate, &trial);
-		FOR_LANES {
+		FOR_LANES
+		{
 			float limit = at->cost[l] * (1 + COST_ROUNDING) + COST_NOTHING;
 			bool better = trial.cost[l] <= limit;
 			bool take = better && block->converged[l] == 0;
@@ -277,13 +288,14 @@ ALWAYS_INLINE void finish(struct r2star_block *block)
 {
 	const struct r2star_normal *at = &block->at;
 
-	FOR_LANES {
+	FOR_LANES
+	{
 		float determinant = at->aa[l] * at->rr[l] - at->ar[l] * at->ar[l];
 		float variance = 0.5F * block->floor[l] * at->aa[l] / determinant;
 		float r2star_per_s = block->rate[l] * block->per_s;
 		float stderr_per_s = sqrtf(variance) * block->per_s;
 		float s0 = block->first_echo[l] * block->amplitude[l] *
-		           exponential(block->rate[l] * block->lead);
+			   exponential(block->rate[l] * block->lead);
 		bool sound = block->usable[l] > 0 && fabsf(r2star_per_s) <= FARTHEST_PER_S;
 
 		block->r2star_per_s[l] = sound ? r2star_per_s : NAN;
@@ -313,8 +325,8 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 /* The same source once for each instruction set. */
 #define CODE_FOR(set, target)                                                                      \
 	target static int load_##set(struct r2star_block *block, const float *samples,             \
-	                             size_t apart, int lanes, float limit, float floor,            \
-	                             float counted[R2STAR_LANES])                                  \
+				     size_t apart, int lanes, float limit, float floor,            \
+				     float counted[R2STAR_LANES])                                  \
 	{                                                                                          \
 		return load(block, samples, apart, lanes, limit, floor, counted);                  \
 	}                                                                                          \
@@ -334,7 +346,10 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 	{                                                                                          \
 		finish(block);                                                                     \
 	}
-#define CODE_ROW(set) {#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set}
+#define CODE_ROW(set)                                                                              \
+	{                                                                                          \
+#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set          \
+	}
 
 CODE_FOR(plain, )
 #ifdef __x86_64__
@@ -350,10 +365,10 @@ CODE_FOR(avx512, __attribute__((target(AVX512))))
 const struct r2star_code *r2star_code_at(int at)
 {
 	static const struct r2star_code codes[] = {
-	        CODE_ROW(plain),
+	    CODE_ROW(plain),
 #ifdef __x86_64__
-	        CODE_ROW(avx2),
-	        CODE_ROW(avx512),
+	    CODE_ROW(avx2),
+	    CODE_ROW(avx512),
 #endif
 	};
 	int known = 1;

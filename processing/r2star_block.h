@@ -1,7 +1,8 @@
 /* r2star_block.h - the fit itself: many voxels side by side, one lane each.
  *
  * Private to r2star*.c. Within a block everything is relative, so that single precision is enough:
- * signals are divided by the voxel's first echo, times are (te - te1) / (te_last - te1). A lane knows
+ * signals are divided by the voxel's first echo, times are (te - te1) / (te_last - te1). A lane
+ * knows
  *
  *     m_i = sqrt(amplitude^2 exp(-2 rate time_i) + floor),   floor = 2 sigma^2 / S1^2
  *
@@ -44,13 +45,13 @@ struct r2star_block {
 	float time[R2STAR_MOST_ECHOES]; /* 0 at the first echo, 1 at the last */
 	_Alignas(64) float signal[R2STAR_MOST_ECHOES][R2STAR_LANES];
 	R2STAR_PER_LANE(float, first_echo); /* series units */
-	R2STAR_PER_LANE(float, usable);     /* number of echoes that count; 0: the lane is not fitted */
+	R2STAR_PER_LANE(float, usable); /* number of echoes that count; 0: the lane is not fitted */
 	R2STAR_PER_LANE(float, floor);
 	R2STAR_PER_LANE(float, amplitude);
 	R2STAR_PER_LANE(float, rate);
 	R2STAR_PER_LANE(float, damping);
-	R2STAR_PER_LANE(int32_t, converged); /* 0 or 1 */
-	struct r2star_normal at;             /* at amplitude and rate */
+	R2STAR_PER_LANE(int32_t, converged);  /* 0 or 1 */
+	struct r2star_normal at;	      /* at amplitude and rate */
 	R2STAR_PER_LANE(float, r2star_per_s); /* results */
 	R2STAR_PER_LANE(float, stderr_per_s);
 	R2STAR_PER_LANE(float, s0);
@@ -60,12 +61,12 @@ struct r2star_block {
 struct r2star_code {
 	const char *name; /* instruction set */
 
-	/* Takes `lanes` neighbouring voxels; samples is the first one's first echo, its next echo is
-	 * `apart` values on. An echo counts while it and all before it are above the limit; with fewer
-	 * than three the lane is not fitted, and *counted keeps their number. The rest of the lanes are
-	 * empty. Returns the number of lanes to fit. */
+	/* Takes `lanes` neighbouring voxels; samples is the first one's first echo, its next echo
+	 * is `apart` values on. An echo counts while it and all before it are above the limit; with
+	 * fewer than three the lane is not fitted, and *counted keeps their number. The rest of the
+	 * lanes are empty. Returns the number of lanes to fit. */
 	int (*load)(struct r2star_block *block, const float *samples, size_t apart, int lanes,
-	            float limit, float floor, float counted[R2STAR_LANES]);
+		    float limit, float floor, float counted[R2STAR_LANES]);
 
 	/* Amplitude and rate from the log-linear fit, then as restart. */
 	void (*start)(struct r2star_block *block);
@@ -88,13 +89,13 @@ const struct r2star_code *r2star_code_best(void);
 /* Sets echoes, time, lead and even for a series; every lane empty. */
 void r2star_block_init(struct r2star_block *block, const struct echo_series *series);
 
-/* Noise SD of a series in its units, from the residuals of fits in tissue that keeps its signal through
- * the echoes; at least what rounding to whole steps of the stored numbers makes. *air_sigma: from
- * voxels without tissue, NaN where the scanner blanked them. STATUS_REFUSE when too few voxels show a
- * decay; STATUS_RETRY: memory. */
+/* Noise SD of a series in its units, from the residuals of fits in tissue that keeps its signal
+ * through the echoes; at least what rounding to whole steps of the stored numbers makes.
+ * *air_sigma: from voxels without tissue, NaN where the scanner blanked them. STATUS_REFUSE when
+ * too few voxels show a decay; STATUS_RETRY: memory. */
 enum status_code r2star_estimate_noise(double *sigma, double *air_sigma,
-                                       const struct echo_series *series,
-                                       const struct r2star_params *params, struct status *st)
-        STATUS_CHECKED;
+				       const struct echo_series *series,
+				       const struct r2star_params *params,
+				       struct status *st) STATUS_CHECKED;
 
 #endif

@@ -5,18 +5,19 @@
 
 enum {
 	SAMPLED_VOXELS = 16384,
-	STEP_VOXELS = 2048,    /* enough to meet neighbouring stored values */
-	FEWEST_VOXELS = 20,    /* a median of fewer residuals is no estimate */
-	ENOUGH_VOXELS = 400,   /* with so many all-echo voxels the others are not needed */
+	STEP_VOXELS = 2048,  /* enough to meet neighbouring stored values */
+	FEWEST_VOXELS = 20,  /* a median of fewer residuals is no estimate */
+	ENOUGH_VOXELS = 400, /* with so many all-echo voxels the others are not needed */
 	FEWEST_AIR_VALUES = 200
 };
 
-static const double TISSUE_SHARE = 0.2;    /* of the brightest percent at the first echo */
-static const double SHALLOW_SHARE = 0.25;  /* first pass: echoes above this share of the first one */
-static const double CLEAR_OF_FLOOR = 5;    /* later passes: echoes above this many sigma */
-static const double ROUNDING_SD = 0.29;    /* SD of rounding to whole steps, 1/sqrt(12), in steps */
-static const double FLOAT_ROUNDING = 1e-6; /* of the brightest percent: never call data noise-free */
-static const double BLANKED_SHARE = 0.1;   /* exact zeros among air values: the scanner blanked it */
+static const double TISSUE_SHARE = 0.2;	  /* of the brightest percent at the first echo */
+static const double SHALLOW_SHARE = 0.25; /* first pass: echoes above this share of the first one */
+static const double CLEAR_OF_FLOOR = 5;	  /* later passes: echoes above this many sigma */
+static const double ROUNDING_SD = 0.29;	  /* SD of rounding to whole steps, 1/sqrt(12), in steps */
+static const double FLOAT_ROUNDING =
+    1e-6;				 /* of the brightest percent: never call data noise-free */
+static const double BLANKED_SHARE = 0.1; /* exact zeros among air values: the scanner blanked it */
 static const double RAYLEIGH_MEAN = 1.2533141373155;
 
 /* Some voxels of a series, evenly spread with a jitter that no pattern of rows can follow. */
@@ -28,7 +29,7 @@ struct sample {
 };
 
 static enum status_code sample_new(struct sample *sample, const struct echo_series *series,
-                                   size_t most, struct status *st)
+				   size_t most, struct status *st)
 {
 	size_t all = grid_voxels(&series->grid), values;
 
@@ -48,7 +49,7 @@ static enum status_code sample_new(struct sample *sample, const struct echo_seri
 			float signal = series->samples[(size_t)e * all + voxel];
 
 			sample->signals[v * (size_t)series->echoes + (size_t)e] =
-			        isfinite(signal) ? signal : 0;
+			    isfinite(signal) ? signal : 0;
 		}
 	}
 	return STATUS_OK;
@@ -83,10 +84,12 @@ static double smallest_step(struct sample *sample)
 	double step = INFINITY;
 
 	for (size_t i = 0; i < sample->voxels && i < STEP_VOXELS; i++) {
-		size_t v = i * 7919 % sample->voxels; /* a prime: no pattern of rows repeats with it */
+		size_t v =
+		    i * 7919 % sample->voxels; /* a prime: no pattern of rows repeats with it */
 
 		for (int e = 0; e < sample->echoes; e++)
-			sample->scratch[n++] = sample->signals[v * (size_t)sample->echoes + (size_t)e];
+			sample->scratch[n++] =
+			    sample->signals[v * (size_t)sample->echoes + (size_t)e];
 	}
 	qsort(sample->scratch, n, sizeof *sample->scratch, by_value);
 	for (size_t i = 1; i < n; i++) {
@@ -98,16 +101,17 @@ static double smallest_step(struct sample *sample)
 	return isfinite(step) ? step : 0;
 }
 
-/* The quantile of residual variances that is taken for noise. Motion, fat and field gradients add to
- * a voxel's residuals and never take away: in real series the median is several times the noise, the
- * low end is not. A low quantile needs many voxels and many echoes, else a higher one must do. */
+/* The quantile of residual variances that is taken for noise. Motion, fat and field gradients add
+ * to a voxel's residuals and never take away: in real series the median is several times the noise,
+ * the low end is not. A low quantile needs many voxels and many echoes, else a higher one must do.
+ */
 struct quantile {
 	double share, normal; /* share below it, and that quantile of the normal distribution */
-	size_t voxels;        /* needed */
-	int echoes;           /* usable ones needed in each voxel */
+	size_t voxels;	      /* needed */
+	int echoes;	      /* usable ones needed in each voxel */
 };
 static const struct quantile QUANTILES[] = {
-        {0.05, -1.644854, 200, 6}, {0.25, -0.674490, 40, 3}, {0.5, 0, FEWEST_VOXELS, 3}};
+    {0.05, -1.644854, 200, 6}, {0.25, -0.674490, 40, 3}, {0.5, 0, FEWEST_VOXELS, 3}};
 enum { N_QUANTILES = sizeof QUANTILES / sizeof QUANTILES[0] };
 
 /* Quantile of chi-square with k degrees of freedom, over k (Wilson and Hilferty's cube). */
@@ -149,7 +153,7 @@ static void flush_lanes(struct residuals *found)
 		int freedom = (int)block->usable[l] - 2;
 		double scale = (double)block->first_echo[l];
 		double variance = (double)block->at.cost[l] * scale * scale / freedom /
-		                  chi_square_quantile(found->normal, freedom);
+				  chi_square_quantile(found->normal, freedom);
 
 		if (isfinite(variance))
 			found->variance[found->count++] = (float)variance;
@@ -174,30 +178,33 @@ static void add_lane(struct residuals *found, const float *signals, int usable, 
 		flush_lanes(found);
 }
 
-/* Residual SD of fits in tissue by one quantile; returns the number of voxels it stands on. sigma 0:
- * first pass, no floor yet, shallow echoes only. Voxels in which every echo counts are preferred. */
-static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block *block, double sigma,
-                          double bright, const struct quantile *quantile)
+/* Residual SD of fits in tissue by one quantile; returns the number of voxels it stands on. sigma
+ * 0: first pass, no floor yet, shallow echoes only. Voxels in which every echo counts are
+ * preferred. */
+static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block *block,
+			  double sigma, double bright, const struct quantile *quantile)
 {
 	struct residuals found = {.block = block,
-	                          .normal = quantile->normal,
-	                          .code = r2star_code_best(),
-	                          .variance = sample->scratch};
+				  .normal = quantile->normal,
+				  .code = r2star_code_best(),
+				  .variance = sample->scratch};
 	size_t echoes = (size_t)sample->echoes, whole = 0;
 	int fewest;
 
 	for (size_t v = 0; v < sample->voxels; v++) {
 		const float *signals = sample->signals + v * echoes;
 
-		whole += (double)signals[0] > TISSUE_SHARE * bright &&
-		         echoes_above(signals, sample->echoes, CLEAR_OF_FLOOR * sigma) == sample->echoes;
+		whole +=
+		    (double)signals[0] > TISSUE_SHARE * bright &&
+		    echoes_above(signals, sample->echoes, CLEAR_OF_FLOOR * sigma) == sample->echoes;
 	}
 	fewest = sigma > 0 && whole >= ENOUGH_VOXELS && sample->echoes >= quantile->echoes
-	                 ? sample->echoes
-	                 : quantile->echoes;
+		     ? sample->echoes
+		     : quantile->echoes;
 	for (size_t v = 0; v < sample->voxels; v++) {
 		const float *signals = sample->signals + v * echoes;
-		double limit = sigma > 0 ? CLEAR_OF_FLOOR * sigma : SHALLOW_SHARE * (double)signals[0];
+		double limit =
+		    sigma > 0 ? CLEAR_OF_FLOOR * sigma : SHALLOW_SHARE * (double)signals[0];
 		int usable = echoes_above(signals, sample->echoes, limit);
 
 		if ((double)signals[0] > TISSUE_SHARE * bright && usable >= fewest)
@@ -234,8 +241,8 @@ static double air_noise(const struct sample *sample, double sigma)
 }
 
 static enum status_code estimate(double *sigma, double *air_sigma, struct sample *sample,
-                                 struct r2star_block *block, size_t all,
-                                 const struct r2star_params *params, struct status *st)
+				 struct r2star_block *block, size_t all,
+				 const struct r2star_params *params, struct status *st)
 {
 	double bright = brightest_percent(sample);
 	double least = fmax(ROUNDING_SD * smallest_step(sample), FLOAT_ROUNDING * bright);
@@ -251,10 +258,11 @@ static enum status_code estimate(double *sigma, double *air_sigma, struct sample
 			found = voxels >= QUANTILES[q].voxels;
 		}
 		if (!found)
-			return status_fail(st, STATUS_REFUSE,
-			                   "the noise cannot be estimated: of %zu voxels looked at (%zu in "
-			                   "all) only %zu show a decay over three echoes",
-			                   sample->voxels, all, voxels);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "the noise cannot be estimated: of %zu voxels looked at (%zu in "
+			    "all) only %zu show a decay over three echoes",
+			    sample->voxels, all, voxels);
 		*sigma = fmax(*sigma, least);
 	}
 	*air_sigma = air_noise(sample, *sigma);
@@ -262,8 +270,8 @@ static enum status_code estimate(double *sigma, double *air_sigma, struct sample
 }
 
 enum status_code r2star_estimate_noise(double *sigma, double *air_sigma,
-                                       const struct echo_series *series,
-                                       const struct r2star_params *params, struct status *st)
+				       const struct echo_series *series,
+				       const struct r2star_params *params, struct status *st)
 {
 	size_t all = grid_voxels(&series->grid);
 	struct r2star_block *block = aligned_alloc(_Alignof(struct r2star_block), sizeof *block);

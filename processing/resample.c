@@ -70,11 +70,12 @@ static float sample_with_gaps(const float *at, const size_t stride[3], const flo
 }
 
 static inline float sample_at(const struct volume *from, struct between x, struct between y,
-                              struct between z)
+			      struct between z)
 {
 	const size_t row = (size_t)from->grid.columns;
 	const size_t slice = row * (size_t)from->grid.rows;
-	const float *at = from->samples + (size_t)z.low * slice + (size_t)y.low * row + (size_t)x.low;
+	const float *at =
+	    from->samples + (size_t)z.low * slice + (size_t)y.low * row + (size_t)x.low;
 	const size_t stride[3] = {(size_t)x.step, y.step ? row : 0, z.step ? slice : 0};
 	const float part[3] = {x.part, y.part, z.part};
 	const float *back = at + stride[2];
@@ -168,47 +169,49 @@ static struct between *places_along(const struct resampling *job, int axis, int 
 }
 
 /* The target grid as the source's frame sees it. */
-static enum status_code move_grid(struct grid *moved, const struct grid *to, const double *transform,
-                                  struct status *st)
+static enum status_code move_grid(struct grid *moved, const struct grid *to,
+				  const double *transform, struct status *st)
 {
 	const double *steps[3] = {to->column_step_mm, to->row_step_mm, to->slice_step_mm};
 	double *moved_steps[3] = {moved->column_step_mm, moved->row_step_mm, moved->slice_step_mm};
 
 	for (int i = 0; i < 12; i++) {
 		if (!isfinite(transform[i]))
-			return status_fail(st, STATUS_REFUSE, "the transform between two frames of "
-			                                      "reference has a value that is no number");
+			return status_fail(st, STATUS_REFUSE,
+					   "the transform between two frames of "
+					   "reference has a value that is no number");
 	}
 	for (int a = 0; a < 3; a++) {
 		const double *row = transform + (ptrdiff_t)4 * a;
 
 		moved->origin_mm[a] = row[0] * to->origin_mm[0] + row[1] * to->origin_mm[1] +
-		                      row[2] * to->origin_mm[2] + row[3];
+				      row[2] * to->origin_mm[2] + row[3];
 		for (int s = 0; s < 3; s++)
 			moved_steps[s][a] =
-			        row[0] * steps[s][0] + row[1] * steps[s][1] + row[2] * steps[s][2];
+			    row[0] * steps[s][0] + row[1] * steps[s][1] + row[2] * steps[s][2];
 	}
 	return STATUS_OK;
 }
 
 enum status_code resample_trilinear(struct volume *out, const struct grid *to,
-                                    const struct volume *from, const double *transform, int threads,
-                                    struct status *st)
+				    const struct volume *from, const double *transform, int threads,
+				    struct status *st)
 {
 	const int target_size[3] = {to->columns, to->rows, to->slices};
 	struct volume result = VOLUME_INIT;
 	struct resampling job = {
-	        .from = from,
-	        .to = &result,
-	        .source_size = {from->grid.columns, from->grid.rows, from->grid.slices}};
+	    .from = from,
+	    .to = &result,
+	    .source_size = {from->grid.columns, from->grid.rows, from->grid.slices}};
 	struct between *places[3] = {NULL, NULL, NULL};
 	struct grid moved = *to;
 	enum status_code code = STATUS_OK;
 
 	if (transform == NULL && strcmp(to->frame_of_reference, from->grid.frame_of_reference) != 0)
-		return status_fail(st, STATUS_REFUSE,
-		                   "frames of reference differ (%s and %s) and no transform is known",
-		                   from->grid.frame_of_reference, to->frame_of_reference);
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "frames of reference differ (%s and %s) and no transform is known",
+		    from->grid.frame_of_reference, to->frame_of_reference);
 	if (transform != NULL && move_grid(&moved, to, transform, st) != STATUS_OK)
 		return st->code;
 	if (volume_new(&result, to, NAN, st) != STATUS_OK)
@@ -219,8 +222,8 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 			places[a] = places_along(&job, a, target_size[a]);
 			job.axis[a] = places[a];
 			if (places[a] == NULL) {
-				code = status_fail(st, STATUS_RETRY,
-				                   "no memory to resample a volume");
+				code =
+				    status_fail(st, STATUS_RETRY, "no memory to resample a volume");
 				goto out;
 			}
 		}

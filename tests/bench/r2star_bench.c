@@ -5,8 +5,8 @@
  *   r2star_bench make ECHOES.f32 TE.txt
  *       the same series as a raw file, echoes outermost, and its echo times
  *   r2star_bench fit ECHOES.f32 TE.txt VOXELS OUT.f32 [SIGMA]
- *       OUT: per voxel R2*, its standard error, S0 and state, as four float arrays one after another;
- *       prints the noise SD used */
+ *       OUT: per voxel R2*, its standard error, S0 and state, as four float arrays one after
+ * another; prints the noise SD used */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,11 +50,11 @@ static int fail(const char *what)
 static struct grid plain_grid(int columns, int rows, int slices)
 {
 	struct grid grid = {.columns = columns,
-	                    .rows = rows,
-	                    .slices = slices,
-	                    .column_step_mm = {1.5, 0, 0},
-	                    .row_step_mm = {0, 1.5, 0},
-	                    .slice_step_mm = {0, 0, 5}};
+			    .rows = rows,
+			    .slices = slices,
+			    .column_step_mm = {1.5, 0, 0},
+			    .row_step_mm = {0, 1.5, 0},
+			    .slice_step_mm = {0, 0, 5}};
 	return grid;
 }
 
@@ -68,7 +68,8 @@ static float *make_series(const struct grid *grid, int echoes, double *te_ms)
 		te_ms[e] = 1.6 + 1.6 * e;
 	for (size_t v = 0; samples != NULL && v < voxels; v++) {
 		double x = 2.0 * (double)(v % (size_t)grid->columns) / grid->columns - 1;
-		double y = 2.0 * (double)(v / (size_t)grid->columns % (size_t)grid->rows) / grid->rows - 1;
+		double y =
+		    2.0 * (double)(v / (size_t)grid->columns % (size_t)grid->rows) / grid->rows - 1;
 		double s0 = x * x / 0.9 + y * y / 0.75 < 1 ? 1000 : 0;
 		double r2star_per_s = 20 + 300 * pow(random_unit(), 3);
 
@@ -76,9 +77,9 @@ static float *make_series(const struct grid *grid, int echoes, double *te_ms)
 			double noise[2];
 
 			random_pair(noise);
-			samples[(size_t)e * voxels + v] = (float)hypot(
-			        s0 * exp(-r2star_per_s * te_ms[e] / 1000) + 15 * noise[0],
-			        15 * noise[1]);
+			samples[(size_t)e * voxels + v] =
+			    (float)hypot(s0 * exp(-r2star_per_s * te_ms[e] / 1000) + 15 * noise[0],
+					 15 * noise[1]);
 		}
 	}
 	return samples;
@@ -117,7 +118,8 @@ static int time_fits(const struct grid *grid, int echoes)
 				r2star_map_free(&map);
 		}
 		qsort(seconds, REPEATS, sizeof *seconds, by_value);
-		printf("%d thread%s: %.4f s, %.1f Mvoxel/s (best %.1f); %zu of %zu voxels fitted, sigma "
+		printf("%d thread%s: %.4f s, %.1f Mvoxel/s (best %.1f); %zu of %zu voxels fitted, "
+		       "sigma "
 		       "%.2f\n",
 		       threads, threads > 1 ? "s" : "", seconds[REPEATS / 2],
 		       1e-6 * (double)grid_voxels(grid) / seconds[REPEATS / 2],
@@ -175,7 +177,8 @@ static int fit_file(char **paths, size_t voxels, double sigma)
 	values = voxels * (size_t)series.echoes;
 	samples = malloc(values * sizeof *samples);
 	states = malloc(voxels * sizeof *states);
-	if (samples == NULL || states == NULL || fread(samples, sizeof *samples, values, echoes) != values)
+	if (samples == NULL || states == NULL ||
+	    fread(samples, sizeof *samples, values, echoes) != values)
 		return fail("the echo file is shorter than voxels x echoes floats");
 	fclose(echoes);
 	series.samples = samples;
@@ -189,8 +192,8 @@ static int fit_file(char **paths, size_t voxels, double sigma)
 	if (out == NULL)
 		return fail("cannot write the output");
 	failed = write_floats(out, map.r2star_per_s.samples, voxels) ||
-	         write_floats(out, map.stderr_per_s.samples, voxels) ||
-	         write_floats(out, map.s0.samples, voxels) || write_floats(out, states, voxels);
+		 write_floats(out, map.stderr_per_s.samples, voxels) ||
+		 write_floats(out, map.s0.samples, voxels) || write_floats(out, states, voxels);
 	r2star_map_free(&map);
 	free(samples);
 	free(states);
@@ -209,14 +212,15 @@ int main(int argc, char **argv)
 		int echoes = atoi(argv[5]);
 
 		return echoes >= 3 && echoes <= MOST_ECHOES ? time_fits(&grid, echoes)
-		                                            : fail("3 to 64 echoes");
+							    : fail("3 to 64 echoes");
 	}
 	if (argc == 4 && strcmp(argv[1], "make") == 0)
 		return make_files(argv[2], argv[3]);
 	if ((argc == 6 || argc == 7) && strcmp(argv[1], "fit") == 0)
-		return fit_file(argv + 2, strtoull(argv[4], NULL, 10), argc == 7 ? atof(argv[6]) : 0);
+		return fit_file(argv + 2, strtoull(argv[4], NULL, 10),
+				argc == 7 ? atof(argv[6]) : 0);
 	fprintf(stderr, "usage: r2star_bench time [COLUMNS ROWS SLICES ECHOES]\n"
-	                "       r2star_bench make ECHOES.f32 TE.txt\n"
-	                "       r2star_bench fit ECHOES.f32 TE.txt VOXELS OUT.f32 [SIGMA]\n");
+			"       r2star_bench make ECHOES.f32 TE.txt\n"
+			"       r2star_bench fit ECHOES.f32 TE.txt VOXELS OUT.f32 [SIGMA]\n");
 	return 2;
 }

@@ -21,13 +21,13 @@ static struct grid random_grid(void)
 {
 	double angle = random_between(-0.6, 0.6), mm = random_between(0.8, 2.5);
 	struct grid grid = {.columns = 50,
-	                    .rows = 45,
-	                    .slices = 6,
-	                    .origin_mm = {random_between(-90, 90), random_between(-90, 90), 7},
-	                    .column_step_mm = {mm, 0, 0},
-	                    .row_step_mm = {0, mm * cos(angle), mm * sin(angle)},
-	                    .slice_step_mm = {0, -4 * sin(angle), 4 * cos(angle)},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = 45,
+			    .slices = 6,
+			    .origin_mm = {random_between(-90, 90), random_between(-90, 90), 7},
+			    .column_step_mm = {mm, 0, 0},
+			    .row_step_mm = {0, mm * cos(angle), mm * sin(angle)},
+			    .slice_step_mm = {0, -4 * sin(angle), 4 * cos(angle)},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
@@ -62,7 +62,7 @@ static double star_area(const struct star *star)
 }
 
 static struct mask_contour contour_of(double *points_mm, const struct grid *grid,
-                                      const struct star *star, int slice, int turn, bool backwards)
+				      const struct star *star, int slice, int turn, bool backwards)
 {
 	for (int i = 0; i < CORNERS; i++) {
 		int from = ((backwards ? CORNERS - i : i) + turn) % CORNERS;
@@ -93,8 +93,8 @@ static void volume_is_the_area_of_the_polygon(void **state)
 		struct mask_contour contour = contour_of(points_mm, &grid, &star, 2, 0, false);
 		struct mask mask = mask_of(&grid, &contour, 1);
 
-		assert_close(mask_volume_ml(&mask), star_area(&star) * grid_voxel_volume_ml(&grid), 0,
-		             1e-5);
+		assert_close(mask_volume_ml(&mask), star_area(&star) * grid_voxel_volume_ml(&grid),
+			     0, 1e-5);
 		mask_free(&mask);
 	}
 }
@@ -109,13 +109,14 @@ static void drawing_order_does_not_matter(void **state)
 		struct grid grid = random_grid();
 		struct star p = random_star(22, 22, 16), q = random_star(30, 24, 13);
 		struct mask_contour one[2] = {contour_of(a_mm, &grid, &p, 2, 0, false),
-		                              contour_of(b_mm, &grid, &q, 2, 0, false)};
+					      contour_of(b_mm, &grid, &q, 2, 0, false)};
 		struct mask_contour two[2] = {contour_of(c_mm, &grid, &q, 2, 7, true),
-		                              contour_of(d_mm, &grid, &p, 2, 5, t % 2 == 0)};
+					      contour_of(d_mm, &grid, &p, 2, 5, t % 2 == 0)};
 		struct mask first = mask_of(&grid, one, 2), second = mask_of(&grid, two, 2);
 
 		for (size_t i = 0; i < grid_voxels(&grid); i++)
-			assert_close((double)first.coverage[i], (double)second.coverage[i], 2e-6, 0);
+			assert_close((double)first.coverage[i], (double)second.coverage[i], 2e-6,
+				     0);
 		mask_free(&first);
 		mask_free(&second);
 	}
@@ -132,7 +133,7 @@ static void exclusive_or_and_differences(void **state)
 		struct grid grid = random_grid();
 		struct star p = random_star(22, 22, 16), q = random_star(30, 24, 13);
 		struct mask_contour both[2] = {contour_of(a_mm, &grid, &p, 2, 0, false),
-		                               contour_of(b_mm, &grid, &q, 2, 0, false)};
+					       contour_of(b_mm, &grid, &q, 2, 0, false)};
 		struct mask a = mask_of(&grid, &both[0], 1), b = mask_of(&grid, &both[1], 1);
 		struct mask either = mask_of(&grid, both, 2);
 		double volume_a = mask_volume_ml(&a), overlap = mask_overlap_ml(&a, &b);
@@ -141,7 +142,7 @@ static void exclusive_or_and_differences(void **state)
 
 		assert_true(overlap <= fmin(volume_a, mask_volume_ml(&b)) + 1e-9);
 		assert_close(mask_volume_ml(&either), volume_a + mask_volume_ml(&b) - 2 * overlap,
-		             20 * pixel, 0);
+			     20 * pixel, 0);
 		assert_ok(mask_subtract(&a, &b, &st), &st);
 		assert_close(mask_volume_ml(&a), volume_a - overlap, 1e-9, 1e-6);
 		mask_free(&a);
@@ -183,7 +184,7 @@ static void outlines_enclose_the_volume(void **state)
 		struct grid grid = random_grid();
 		struct star p = random_star(25, 22, 19), q = random_star(25, 22, 5);
 		struct mask_contour ring[2] = {contour_of(a_mm, &grid, &p, 2, 0, false),
-		                               contour_of(b_mm, &grid, &q, 2, 0, false)};
+					       contour_of(b_mm, &grid, &q, 2, 0, false)};
 		struct mask mask = mask_of(&grid, ring, 2);
 		struct status st = STATUS_INIT;
 		struct outline_set set;
@@ -213,8 +214,8 @@ static void resampling_invents_nothing(void **state)
 		to.column_step_mm[0] *= random_between(0.4, 2);
 		assert_ok(volume_new(&from, &from_grid, 3.25F, &st), &st);
 		for (size_t i = 0; t % 2 == 0 && i < grid_voxels(&from_grid); i++)
-			from.samples[i] = random_between(0, 1) < 0.1 ? NAN
-			                                             : (float)random_between(3, 4);
+			from.samples[i] =
+			    random_between(0, 1) < 0.1 ? NAN : (float)random_between(3, 4);
 		assert_ok(resample_trilinear(&out, &to, &from, NULL, 2, &st), &st);
 		for (size_t i = 0; i < grid_voxels(&to); i++) {
 			if (isnan(out.samples[i]))
@@ -233,12 +234,12 @@ static void resampling_invents_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(volume_is_the_area_of_the_polygon),
-	        cmocka_unit_test(drawing_order_does_not_matter),
-	        cmocka_unit_test(exclusive_or_and_differences),
-	        cmocka_unit_test(bounds_hold_every_covered_voxel),
-	        cmocka_unit_test(outlines_enclose_the_volume),
-	        cmocka_unit_test(resampling_invents_nothing),
+	    cmocka_unit_test(volume_is_the_area_of_the_polygon),
+	    cmocka_unit_test(drawing_order_does_not_matter),
+	    cmocka_unit_test(exclusive_or_and_differences),
+	    cmocka_unit_test(bounds_hold_every_covered_voxel),
+	    cmocka_unit_test(outlines_enclose_the_volume),
+	    cmocka_unit_test(resampling_invents_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

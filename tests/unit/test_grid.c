@@ -12,13 +12,13 @@ static struct grid oblique_grid(void)
 {
 	double c = cos(20 * M_PI / 180), s = sin(20 * M_PI / 180);
 	struct grid grid = {.columns = 7,
-	                    .rows = 5,
-	                    .slices = 4,
-	                    .origin_mm = {-12, 30, 101},
-	                    .column_step_mm = {1.5, 0, 0},
-	                    .row_step_mm = {0, 2 * c, 2 * s},
-	                    .slice_step_mm = {0, 5 * s, -5 * c},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = 5,
+			    .slices = 4,
+			    .origin_mm = {-12, 30, 101},
+			    .column_step_mm = {1.5, 0, 0},
+			    .row_step_mm = {0, 2 * c, 2 * s},
+			    .slice_step_mm = {0, 5 * s, -5 * c},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
@@ -30,8 +30,9 @@ static void voxel_and_patient_are_inverse(void **state)
 	(void)state;
 	grid_to_patient(&grid, voxel, point);
 	assert_close(point[0], -12 + 2.25 * 1.5, 1e-12, 0);
-	assert_close(point[1], 30 + 3.5 * 2 * cos(20 * M_PI / 180) - 1.125 * 5 * sin(20 * M_PI / 180),
-	             1e-12, 0);
+	assert_close(point[1],
+		     30 + 3.5 * 2 * cos(20 * M_PI / 180) - 1.125 * 5 * sin(20 * M_PI / 180), 1e-12,
+		     0);
 	grid_to_voxel(&grid, point, back);
 	for (int a = 0; a < 3; a++)
 		assert_close(back[a], voxel[a], 1e-12, 0);
@@ -56,8 +57,8 @@ static void map_is_the_way_through_the_patient(void **state)
 	grid_to_voxel(&b, point, expected);
 	for (int r = 0; r < 3; r++)
 		assert_close(matrix[r][0] * voxel[0] + matrix[r][1] * voxel[1] +
-		                     matrix[r][2] * voxel[2] + offset[r],
-		             expected[r], 1e-12, 0);
+				 matrix[r][2] * voxel[2] + offset[r],
+			     expected[r], 1e-12, 0);
 }
 
 static void same_needs_frame_size_and_corners(void **state)
@@ -170,13 +171,13 @@ static void volume_starts_filled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(voxel_and_patient_are_inverse),
-	        cmocka_unit_test(map_is_the_way_through_the_patient),
-	        cmocka_unit_test(same_needs_frame_size_and_corners),
-	        cmocka_unit_test(impossible_grids_are_refused),
-	        cmocka_unit_test(inverse_of_a_singular_grid_is_nan),
-	        cmocka_unit_test(every_index_is_visited_once_in_the_same_ranges),
-	        cmocka_unit_test(volume_starts_filled),
+	    cmocka_unit_test(voxel_and_patient_are_inverse),
+	    cmocka_unit_test(map_is_the_way_through_the_patient),
+	    cmocka_unit_test(same_needs_frame_size_and_corners),
+	    cmocka_unit_test(impossible_grids_are_refused),
+	    cmocka_unit_test(inverse_of_a_singular_grid_is_nan),
+	    cmocka_unit_test(every_index_is_visited_once_in_the_same_ranges),
+	    cmocka_unit_test(volume_starts_filled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,13 +10,13 @@ enum { MOST_POINTS = 2000 };
 static struct grid axial_grid(void)
 {
 	struct grid grid = {.columns = 64,
-	                    .rows = 64,
-	                    .slices = 12,
-	                    .origin_mm = {-47.3, -40.1, 12.7},
-	                    .column_step_mm = {1.5, 0, 0},
-	                    .row_step_mm = {0, 1.5, 0},
-	                    .slice_step_mm = {0, 0, 5},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = 64,
+			    .slices = 12,
+			    .origin_mm = {-47.3, -40.1, 12.7},
+			    .column_step_mm = {1.5, 0, 0},
+			    .row_step_mm = {0, 1.5, 0},
+			    .slice_step_mm = {0, 0, 5},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
@@ -38,7 +38,7 @@ struct shape {
 };
 
 static void add_point(struct shape *shape, const struct grid *grid, double column, double row,
-                      double slice)
+		      double slice)
 {
 	double voxel[3] = {column, row, slice};
 
@@ -48,11 +48,11 @@ static void add_point(struct shape *shape, const struct grid *grid, double colum
 
 /* An n-gon around (column, row), radius in columns; n < 0 runs the other way. */
 static void add_polygon(struct shape *shape, const struct grid *grid, double column, double row,
-                        double radius, double slice, int n, double phase)
+			double radius, double slice, int n, double phase)
 {
 	for (int i = 0; i <= abs(n); i++) /* the first point again at the end: keyholes need it */
 		add_point(shape, grid, column + radius * cos(phase + 2 * M_PI * i / n),
-		          row + radius * sin(phase + 2 * M_PI * i / n), slice);
+			  row + radius * sin(phase + 2 * M_PI * i / n), slice);
 }
 
 static double polygon_area(double radius, int n)
@@ -94,11 +94,11 @@ static void area_of_a_polygon_is_exact(void **state)
 				struct mask_contour contour;
 				double radius = 2 + 0.37 * t;
 
-				add_polygon(&shape, &grids[g], 30 + 0.173 * t, 31 - 0.317 * t, radius, 4,
-				            corners[c], 0.3 * t);
+				add_polygon(&shape, &grids[g], 30 + 0.173 * t, 31 - 0.317 * t,
+					    radius, 4, corners[c], 0.3 * t);
 				contour = contour_of(&shape);
 				assert_close(rasterised_pixels(&grids[g], &contour, 1),
-				             polygon_area(radius, corners[c]), 0, 1e-5);
+					     polygon_area(radius, corners[c]), 0, 1e-5);
 			}
 		}
 	}
@@ -117,7 +117,8 @@ static void circle_of_8_mm(void **state)
 	assert_close(rasterised_pixels(&grid, &contour, 1) * 1.5 * 1.5, M_PI * 64, 0, 0.002);
 }
 
-/* Coverage of each pixel, not only their sum: an upright rectangle and a half plane at 45 degrees. */
+/* Coverage of each pixel, not only their sum: an upright rectangle and a half plane at 45 degrees.
+ */
 static void single_pixels_are_exact(void **state)
 {
 	struct grid grid = axial_grid();
@@ -227,7 +228,7 @@ static void contours_are_clipped_in_plane(void **state)
 }
 
 static int refusal(const struct grid *grid, const struct mask_contour *contours, int n,
-                   const char *word)
+		   const char *word)
 {
 	struct mask mask = MASK_INIT;
 	struct status st = STATUS_INIT;
@@ -241,7 +242,8 @@ static int refusal(const struct grid *grid, const struct mask_contour *contours,
 static void contours_belong_to_the_nearest_slice(void **state)
 {
 	struct grid grid = axial_grid();
-	struct shape low = {.points = 0}, high = {.points = 0}, tilted = {.points = 0}, line = {.points = 0};
+	struct shape low = {.points = 0}, high = {.points = 0}, tilted = {.points = 0},
+		     line = {.points = 0};
 	struct mask_contour pair[2];
 	struct mask mask = MASK_INIT;
 	struct status st = STATUS_INIT;
@@ -254,8 +256,8 @@ static void contours_belong_to_the_nearest_slice(void **state)
 	assert_ok(mask_from_contours(&mask, &grid, pair, 2, NULL, &st), &st);
 	assert_int_equal(mask.first[2], 0);
 	assert_int_equal(mask.last[2], 7);
-	assert_close(mask_volume_ml(&mask), 2 * polygon_area(5, 40) * grid_voxel_volume_ml(&grid), 0,
-	             1e-5); /* a gap of six slices stays empty */
+	assert_close(mask_volume_ml(&mask), 2 * polygon_area(5, 40) * grid_voxel_volume_ml(&grid),
+		     0, 1e-5); /* a gap of six slices stays empty */
 	mask_free(&mask);
 
 	high.points = 0;
@@ -386,17 +388,17 @@ static void resampling_keeps_the_volume(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(area_of_a_polygon_is_exact),
-	        cmocka_unit_test(circle_of_8_mm),
-	        cmocka_unit_test(single_pixels_are_exact),
-	        cmocka_unit_test(ring_hole_and_keyhole),
-	        cmocka_unit_test(crossing_contours_are_exclusive_or),
-	        cmocka_unit_test(contours_are_clipped_in_plane),
-	        cmocka_unit_test(contours_belong_to_the_nearest_slice),
-	        cmocka_unit_test(gaps_are_interpolated),
-	        cmocka_unit_test(thin_planes_are_averaged),
-	        cmocka_unit_test(subtract_and_overlap),
-	        cmocka_unit_test(resampling_keeps_the_volume),
+	    cmocka_unit_test(area_of_a_polygon_is_exact),
+	    cmocka_unit_test(circle_of_8_mm),
+	    cmocka_unit_test(single_pixels_are_exact),
+	    cmocka_unit_test(ring_hole_and_keyhole),
+	    cmocka_unit_test(crossing_contours_are_exclusive_or),
+	    cmocka_unit_test(contours_are_clipped_in_plane),
+	    cmocka_unit_test(contours_belong_to_the_nearest_slice),
+	    cmocka_unit_test(gaps_are_interpolated),
+	    cmocka_unit_test(thin_planes_are_averaged),
+	    cmocka_unit_test(subtract_and_overlap),
+	    cmocka_unit_test(resampling_keeps_the_volume),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

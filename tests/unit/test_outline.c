@@ -9,23 +9,23 @@ enum { CORNERS = 360 };
 static struct grid small_grid(void)
 {
 	struct grid grid = {.columns = 48,
-	                    .rows = 40,
-	                    .slices = 5,
-	                    .origin_mm = {-20, 10, 5},
-	                    .column_step_mm = {1.5, 0, 0},
-	                    .row_step_mm = {0, 1.5, 0},
-	                    .slice_step_mm = {0, 0, 4},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = 40,
+			    .slices = 5,
+			    .origin_mm = {-20, 10, 5},
+			    .column_step_mm = {1.5, 0, 0},
+			    .row_step_mm = {0, 1.5, 0},
+			    .slice_step_mm = {0, 0, 4},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
 /* Circle as a contour; points_mm has room for CORNERS points. */
-static struct mask_contour circle(double *points_mm, const struct grid *grid, double column, double row,
-                                  double radius, int slice)
+static struct mask_contour circle(double *points_mm, const struct grid *grid, double column,
+				  double row, double radius, int slice)
 {
 	for (int i = 0; i < CORNERS; i++) {
 		double voxel[3] = {column + radius * cos(2 * M_PI * i / CORNERS),
-		                   row + radius * sin(2 * M_PI * i / CORNERS), slice};
+				   row + radius * sin(2 * M_PI * i / CORNERS), slice};
 
 		grid_to_patient(grid, voxel, points_mm + (ptrdiff_t)3 * i);
 	}
@@ -70,14 +70,14 @@ static void outline_of_a_circle(void **state)
 		for (int i = 0; i < set.outlines[0].points; i++) {
 			const float *p = set.outlines[0].column_row + (ptrdiff_t)2 * i;
 
-			farthest = fmax(farthest, fabs(hypot((double)p[0] - column,
-			                                     (double)p[1] - row) -
-			                               radius));
+			farthest =
+			    fmax(farthest,
+				 fabs(hypot((double)p[0] - column, (double)p[1] - row) - radius));
 		}
 		assert_true(farthest < 0.15);
 		/* a tenth of a pixel all around */
 		assert_close(set.outlines[0].area_mm2, M_PI * radius * radius * 2.25,
-		             0.1 * 2 * M_PI * radius * 2.25, 0);
+			     0.1 * 2 * M_PI * radius * 2.25, 0);
 		outline_set_free(&set);
 	}
 }
@@ -154,10 +154,10 @@ static void awkward_pixels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(outline_of_a_circle),
-	        cmocka_unit_test(a_hole_has_negative_area_and_order_is_by_area),
-	        cmocka_unit_test(outlines_close_at_the_edge_of_the_grid),
-	        cmocka_unit_test(awkward_pixels),
+	    cmocka_unit_test(outline_of_a_circle),
+	    cmocka_unit_test(a_hole_has_negative_area_and_order_is_by_area),
+	    cmocka_unit_test(outlines_close_at_the_edge_of_the_grid),
+	    cmocka_unit_test(awkward_pixels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,12 +20,12 @@ static int set_echo_times(void **state)
 static struct grid row_of_voxels(int columns, int rows)
 {
 	struct grid grid = {.columns = columns,
-	                    .rows = rows,
-	                    .slices = 1,
-	                    .column_step_mm = {1, 0, 0},
-	                    .row_step_mm = {0, 1, 0},
-	                    .slice_step_mm = {0, 0, 1},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = rows,
+			    .slices = 1,
+			    .column_step_mm = {1, 0, 0},
+			    .row_step_mm = {0, 1, 0},
+			    .slice_step_mm = {0, 0, 1},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
@@ -60,7 +60,8 @@ static struct made series_new(int columns, int rows)
 
 	made.samples = calloc(made.voxels * ECHOES, sizeof *made.samples);
 	assert_non_null(made.samples);
-	made.series = (struct echo_series){row_of_voxels(columns, rows), ECHOES, te_ms, made.samples};
+	made.series =
+	    (struct echo_series){row_of_voxels(columns, rows), ECHOES, te_ms, made.samples};
 	return made;
 }
 
@@ -146,7 +147,8 @@ static void exact_on_uneven_echo_times(void **state)
 	params.sigma = 1e-3;
 	for (int v = 0; v < 8; v++) {
 		for (int e = 0; e < 5; e++)
-			samples[8 * e + v] = (float)(300 * exp(-(15 + 60 * v) * uneven_ms[e] / 1000));
+			samples[8 * e + v] =
+			    (float)(300 * exp(-(15 + 60 * v) * uneven_ms[e] / 1000));
 	}
 	assert_ok(r2star_fit(&map, &series, &params, &st), &st);
 	for (int v = 0; v < 8; v++)
@@ -162,19 +164,22 @@ static struct made noisy_series(int columns, int rows, double sigma)
 	random_state = 11;
 	for (size_t v = 0; v < made.voxels; v++) {
 		double s0 = v % 5 == 4 ? 0 : 800 + 400 * random_unit();
-		double r2star_per_s = v % 7 == 6 ? 100 + 700 * random_unit() : 30 + 60 * random_unit();
+		double r2star_per_s =
+		    v % 7 == 6 ? 100 + 700 * random_unit() : 30 + 60 * random_unit();
 
 		for (int e = 0; e < ECHOES; e++)
 			*sample(&made, e, v) =
-			        rician(s0 * exp(-r2star_per_s * te_ms[e] / 1000), sigma);
+			    rician(s0 * exp(-r2star_per_s * te_ms[e] / 1000), sigma);
 	}
 	return made;
 }
 
 static void assert_same_map(const struct r2star_map *a, const struct r2star_map *b, size_t voxels)
 {
-	assert_memory_equal(a->r2star_per_s.samples, b->r2star_per_s.samples, voxels * sizeof(float));
-	assert_memory_equal(a->stderr_per_s.samples, b->stderr_per_s.samples, voxels * sizeof(float));
+	assert_memory_equal(a->r2star_per_s.samples, b->r2star_per_s.samples,
+			    voxels * sizeof(float));
+	assert_memory_equal(a->stderr_per_s.samples, b->stderr_per_s.samples,
+			    voxels * sizeof(float));
 	assert_memory_equal(a->s0.samples, b->s0.samples, voxels * sizeof(float));
 	assert_memory_equal(a->first_echo.samples, b->first_echo.samples, voxels * sizeof(float));
 	assert_memory_equal(a->state, b->state, voxels);
@@ -207,7 +212,7 @@ static void same_bits_on_any_instruction_set(void **state)
 
 		r2star_block_init(block, &made.series);
 		assert_true(code->load(block, made.samples, made.voxels, R2STAR_LANES, 80, 800,
-		                       counted) > 80);
+				       counted) > 80);
 		code->start(block);
 		code->improve(block, 20);
 		code->finish(block);
@@ -236,7 +241,7 @@ static void a_voxel_does_not_see_its_neighbours(void **state)
 
 		assert_int_equal(map.state[v], other.state[w]);
 		assert_memory_equal(&map.r2star_per_s.samples[v], &other.r2star_per_s.samples[w],
-		                    sizeof(float));
+				    sizeof(float));
 	}
 	r2star_map_free(&map);
 	r2star_map_free(&other);
@@ -260,7 +265,8 @@ static void the_unit_of_the_signal_does_not_matter(void **state)
 		if (map.state[v] != scaled.state[v])
 			continue; /* an echo within rounding of the limit */
 		if (!isnan(value))
-			assert_close((double)scaled.r2star_per_s.samples[v], (double)value, 2e-3, 3e-4);
+			assert_close((double)scaled.r2star_per_s.samples[v], (double)value, 2e-3,
+				     3e-4);
 	}
 	for (int s = 0; s < R2STAR_STATES; s++)
 		assert_close((double)scaled.count[s], (double)map.count[s], 3, 0);
@@ -271,11 +277,12 @@ static void the_unit_of_the_signal_does_not_matter(void **state)
 
 struct row {
 	double r2star_per_s;
-	double tr_bias, rf_bias;    /* percent: truncated and noise-floor column */
-	double s0k_bias, s0k_sd;    /* percent: known-S0 column */
+	double tr_bias, rf_bias; /* percent: truncated and noise-floor column */
+	double s0k_bias, s0k_sd; /* percent: known-S0 column */
 };
 
-/* facts/physics.md 3.2. Bias and SD over 20000 trials; the tables are rounded to their last digit. */
+/* facts/physics.md 3.2. Bias and SD over 20000 trials; the tables are rounded to their last digit.
+ */
 static void check_table(double snr, const struct row *rows, int n)
 {
 	enum { TRIALS = 20000 };
@@ -286,7 +293,8 @@ static void check_table(double snr, const struct row *rows, int n)
 		struct volume s0 = VOLUME_INIT;
 		struct status st = STATUS_INIT;
 		struct r2star_map map;
-		double sum = 0, squares = 0, errors = 0, sum_k = 0, squares_k = 0, bias, sd, bias_k, sd_k, whole = 0;
+		double sum = 0, squares = 0, errors = 0, sum_k = 0, squares_k = 0, bias, sd, bias_k,
+		       sd_k, whole = 0;
 		double better = fmin(fabs(row->tr_bias), fabs(row->rf_bias));
 		size_t fitted;
 
@@ -294,7 +302,7 @@ static void check_table(double snr, const struct row *rows, int n)
 		for (size_t v = 0; v < TRIALS; v++) {
 			for (int e = 0; e < ECHOES; e++)
 				*sample(&made, e, v) =
-				        rician(snr * exp(-row->r2star_per_s * te_ms[e] / 1000), 1);
+				    rician(snr * exp(-row->r2star_per_s * te_ms[e] / 1000), 1);
 		}
 		map = fit(&made, 1, 2);
 		fitted = map.count[R2STAR_FITTED];
@@ -312,7 +320,8 @@ static void check_table(double snr, const struct row *rows, int n)
 		bias = (sum / row->r2star_per_s - 1) * 100;
 		errors *= 100 / row->r2star_per_s / (double)fitted;
 
-		/* as a map is used: fitted where there are echoes, else by S0; then every voxel by S0 */
+		/* as a map is used: fitted where there are echoes, else by S0; then every voxel by
+		 * S0 */
 		assert_ok(volume_new(&s0, &made.series.grid, (float)snr, &st), &st);
 		assert_ok(r2star_resolve(&map, &s0, 1, true, &st), &st);
 		for (size_t v = 0; v < TRIALS; v++)
@@ -323,13 +332,14 @@ static void check_table(double snr, const struct row *rows, int n)
 		for (size_t v = 0; v < TRIALS; v++) {
 			sum_k += (double)map.r2star_per_s.samples[v] / TRIALS;
 			squares_k += (double)map.r2star_per_s.samples[v] *
-			             (double)map.r2star_per_s.samples[v] / TRIALS;
+				     (double)map.r2star_per_s.samples[v] / TRIALS;
 		}
 		sd_k = sqrt(squares_k - sum_k * sum_k) * 100 / row->r2star_per_s;
 		bias_k = (sum_k / row->r2star_per_s - 1) * 100;
 		print_message("SNR %2.0f R2* %4.0f: fit %+6.2f (%5.2f, predicted %5.2f) of %5zu; "
-		              "S0 known %+5.2f (%5.2f); both %+5.2f\n",
-		              snr, row->r2star_per_s, bias, sd, errors, fitted, bias_k, sd_k, whole);
+			      "S0 known %+5.2f (%5.2f); both %+5.2f\n",
+			      snr, row->r2star_per_s, bias, sd, errors, fitted, bias_k, sd_k,
+			      whole);
 		if (fitted > 0.98 * TRIALS) {
 			assert_true(fabs(bias) <= better + 0.05 + 3 * sd / sqrt((double)fitted));
 			assert_close(errors, sd, 0, 0.12);
@@ -344,10 +354,10 @@ static void check_table(double snr, const struct row *rows, int n)
 
 static void bias_of_the_estimators_at_snr_50(void **state)
 {
-	static const struct row rows[] = {
-	        {30, 0, 0, 0.2, 52},      {100, -0.2, 0.3, 0.3, 17}, {200, -1.1, 0.9, 0.2, 10},
-	        {300, -1.4, 1.2, 0.2, 7}, {400, -1.8, 1.4, 0.3, 6},  {600, -1.9, 2.3, 0.2, 6},
-	        {800, -1.9, 4.0, 0.3, 5}, {1200, 99, 35, 0.6, 6}};
+	static const struct row rows[] = {{30, 0, 0, 0.2, 52},	     {100, -0.2, 0.3, 0.3, 17},
+					  {200, -1.1, 0.9, 0.2, 10}, {300, -1.4, 1.2, 0.2, 7},
+					  {400, -1.8, 1.4, 0.3, 6},  {600, -1.9, 2.3, 0.2, 6},
+					  {800, -1.9, 4.0, 0.3, 5},  {1200, 99, 35, 0.6, 6}};
 
 	(void)state;
 	check_table(50, rows, 8);
@@ -355,9 +365,9 @@ static void bias_of_the_estimators_at_snr_50(void **state)
 
 static void bias_of_the_estimators_at_snr_20(void **state)
 {
-	static const struct row rows[] = {
-	        {30, -0.4, 0.5, 6, 131},   {100, -3.4, 1.6, 2.4, 43}, {200, -4.7, 3.7, 1.7, 25},
-	        {300, -5.9, 4.8, 1.2, 19}, {400, -7.5, 6.1, 1.5, 16}, {600, -17, 12, 1.7, 14}};
+	static const struct row rows[] = {{30, -0.4, 0.5, 6, 131},   {100, -3.4, 1.6, 2.4, 43},
+					  {200, -4.7, 3.7, 1.7, 25}, {300, -5.9, 4.8, 1.2, 19},
+					  {400, -7.5, 6.1, 1.5, 16}, {600, -17, 12, 1.7, 14}};
 
 	(void)state;
 	check_table(20, rows, 6);
@@ -401,7 +411,8 @@ static void rounding_is_a_noise(void **state)
 		double r2star_per_s = 20 + 180 * random_unit();
 
 		for (int e = 0; e < ECHOES; e++)
-			*sample(&made, e, v) = (float)round(500 * exp(-r2star_per_s * te_ms[e] / 1000));
+			*sample(&made, e, v) =
+			    (float)round(500 * exp(-r2star_per_s * te_ms[e] / 1000));
 	}
 	map = fit(&made, 0, 2);
 	assert_close(map.sigma, 0.289, 0.03, 0);
@@ -429,9 +440,9 @@ static void few_echoes_are_resolved_with_the_baseline(void **state)
 	double te1_s = 1.33e-3;
 	static const float first_echo[] = {500, 100, 30, 15, 15, 15, 0, 45};
 	static const float baseline_s0[] = {600, 600, 600, 600, NAN, 60, 600, 600};
-	static const int states[] = {R2STAR_FITTED,       R2STAR_S0_KNOWN,     R2STAR_S0_KNOWN,
-	                             R2STAR_SATURATED,    R2STAR_NOT_MEASURED, R2STAR_NOT_MEASURED,
-	                             R2STAR_SATURATED,    R2STAR_S0_KNOWN};
+	static const int states[] = {R2STAR_FITTED,    R2STAR_S0_KNOWN,	    R2STAR_S0_KNOWN,
+				     R2STAR_SATURATED, R2STAR_NOT_MEASURED, R2STAR_NOT_MEASURED,
+				     R2STAR_SATURATED, R2STAR_S0_KNOWN};
 
 	(void)state;
 	for (size_t v = 0; v < 8; v++) {
@@ -456,7 +467,7 @@ static void few_echoes_are_resolved_with_the_baseline(void **state)
 	assert_int_equal(map.count[R2STAR_SATURATED], 2);
 	assert_int_equal(map.count[R2STAR_NOT_MEASURED], 2);
 	assert_close((double)map.r2star_per_s.samples[1],
-	             log(300 / sqrt(100.0 * 100 - 200)) / te1_s, 0, 1e-6);
+		     log(300 / sqrt(100.0 * 100 - 200)) / te1_s, 0, 1e-6);
 	assert_close((double)map.r2star_per_s.samples[3], log(300 / sqrt(200.0)) / te1_s, 0, 1e-6);
 	assert_close((double)map.r2star_per_s.samples[6], log(300 / sqrt(200.0)) / te1_s, 0, 1e-6);
 	assert_true(isnan(map.r2star_per_s.samples[4]));
@@ -525,20 +536,20 @@ static void unusable_series_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(exact_on_a_decay_without_noise),
-	        cmocka_unit_test(exact_on_the_noise_floor),
-	        cmocka_unit_test(exact_on_uneven_echo_times),
-	        cmocka_unit_test(same_bits_at_any_thread_count),
-	        cmocka_unit_test(same_bits_on_any_instruction_set),
-	        cmocka_unit_test(a_voxel_does_not_see_its_neighbours),
-	        cmocka_unit_test(the_unit_of_the_signal_does_not_matter),
-	        cmocka_unit_test(bias_of_the_estimators_at_snr_50),
-	        cmocka_unit_test(bias_of_the_estimators_at_snr_20),
-	        cmocka_unit_test(noise_is_found_in_tissue_and_in_air),
-	        cmocka_unit_test(rounding_is_a_noise),
-	        cmocka_unit_test(few_echoes_are_resolved_with_the_baseline),
-	        cmocka_unit_test(values_that_are_no_numbers_are_not_fitted),
-	        cmocka_unit_test(unusable_series_are_refused),
+	    cmocka_unit_test(exact_on_a_decay_without_noise),
+	    cmocka_unit_test(exact_on_the_noise_floor),
+	    cmocka_unit_test(exact_on_uneven_echo_times),
+	    cmocka_unit_test(same_bits_at_any_thread_count),
+	    cmocka_unit_test(same_bits_on_any_instruction_set),
+	    cmocka_unit_test(a_voxel_does_not_see_its_neighbours),
+	    cmocka_unit_test(the_unit_of_the_signal_does_not_matter),
+	    cmocka_unit_test(bias_of_the_estimators_at_snr_50),
+	    cmocka_unit_test(bias_of_the_estimators_at_snr_20),
+	    cmocka_unit_test(noise_is_found_in_tissue_and_in_air),
+	    cmocka_unit_test(rounding_is_a_noise),
+	    cmocka_unit_test(few_echoes_are_resolved_with_the_baseline),
+	    cmocka_unit_test(values_that_are_no_numbers_are_not_fitted),
+	    cmocka_unit_test(unusable_series_are_refused),
 	};
 	return cmocka_run_group_tests(tests, set_echo_times, NULL);
 }

@@ -7,13 +7,13 @@
 static struct grid plain_grid(int columns, int rows, int slices, double mm)
 {
 	struct grid grid = {.columns = columns,
-	                    .rows = rows,
-	                    .slices = slices,
-	                    .origin_mm = {-10.1, 5.2, 7.3},
-	                    .column_step_mm = {mm, 0, 0},
-	                    .row_step_mm = {0, mm, 0},
-	                    .slice_step_mm = {0, 0, 2 * mm},
-	                    .frame_of_reference = "1.2.3"};
+			    .rows = rows,
+			    .slices = slices,
+			    .origin_mm = {-10.1, 5.2, 7.3},
+			    .column_step_mm = {mm, 0, 0},
+			    .row_step_mm = {0, mm, 0},
+			    .slice_step_mm = {0, 0, 2 * mm},
+			    .frame_of_reference = "1.2.3"};
 	return grid;
 }
 
@@ -38,8 +38,8 @@ static double linear_field(const double p[3])
 static void patient_point(const struct grid *grid, size_t index, double point[3])
 {
 	double voxel[3] = {(double)(index % (size_t)grid->columns),
-	                   (double)(index / (size_t)grid->columns % (size_t)grid->rows),
-	                   (double)(index / (size_t)grid->columns / (size_t)grid->rows)};
+			   (double)(index / (size_t)grid->columns % (size_t)grid->rows),
+			   (double)(index / (size_t)grid->columns / (size_t)grid->rows)};
 
 	grid_to_patient(grid, voxel, point);
 }
@@ -60,8 +60,8 @@ static struct volume linear_volume(const struct grid *grid)
 }
 
 /* A linear field comes back exactly between the outermost centres, NaN beyond the outer faces. */
-static void check_linear(const struct grid *from_grid, const struct grid *to, const double *transform,
-                         int *inside)
+static void check_linear(const struct grid *from_grid, const struct grid *to,
+			 const double *transform, int *inside)
 {
 	struct volume from = linear_volume(from_grid), out = VOLUME_INIT;
 	struct status st = STATUS_INIT;
@@ -75,11 +75,11 @@ static void check_linear(const struct grid *from_grid, const struct grid *to, co
 
 		patient_point(to, i, point);
 		for (int a = 0; a < 3; a++)
-			moved[a] = transform == NULL ? point[a]
-			                             : transform[4 * a] * point[0] +
-			                                       transform[4 * a + 1] * point[1] +
-			                                       transform[4 * a + 2] * point[2] +
-			                                       transform[4 * a + 3];
+			moved[a] = transform == NULL
+				       ? point[a]
+				       : transform[4 * a] * point[0] +
+					     transform[4 * a + 1] * point[1] +
+					     transform[4 * a + 2] * point[2] + transform[4 * a + 3];
 		grid_to_voxel(from_grid, moved, voxel);
 		for (int a = 0; a < 3; a++) {
 			between = between && voxel[a] >= 0 && voxel[a] <= size[a] - 1;
@@ -118,7 +118,8 @@ static void linear_field_is_reproduced(void **state)
 
 static void identity_is_bit_exact(void **state)
 {
-	struct grid grids[2] = {plain_grid(19, 17, 11, 1.3), turned_grid(plain_grid(19, 17, 11, 1.3), 31)};
+	struct grid grids[2] = {plain_grid(19, 17, 11, 1.3),
+				turned_grid(plain_grid(19, 17, 11, 1.3), 31)};
 
 	(void)state;
 	for (int g = 0; g < 2; g++) {
@@ -214,12 +215,12 @@ static void same_bits_at_any_thread_count(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(linear_field_is_reproduced),
-	        cmocka_unit_test(identity_is_bit_exact),
-	        cmocka_unit_test(edges_reach_to_the_outer_faces),
-	        cmocka_unit_test(not_measured_neighbours),
-	        cmocka_unit_test(frames_of_reference_must_agree),
-	        cmocka_unit_test(same_bits_at_any_thread_count),
+	    cmocka_unit_test(linear_field_is_reproduced),
+	    cmocka_unit_test(identity_is_bit_exact),
+	    cmocka_unit_test(edges_reach_to_the_outer_faces),
+	    cmocka_unit_test(not_measured_neighbours),
+	    cmocka_unit_test(frames_of_reference_must_agree),
+	    cmocka_unit_test(same_bits_at_any_thread_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
