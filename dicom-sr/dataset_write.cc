@@ -11,7 +11,7 @@
 #include "tags.h"
 
 /* This software in file meta headers (PS3.7 D.3.3.2): a UUID of its own below 2.25. */
-static const char implementation_class_uid[] = "2.25.219480612936178244057386531862540097153";
+static const char implementation_class_uid[] = "2.25.317374929892239970765038620522160152234";
 static const char implementation_version[] = "HOLMIA_" HOLMIA_VERSION;
 
 /* ---- set ---- */
