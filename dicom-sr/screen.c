@@ -5,14 +5,14 @@
 #include <string.h>
 
 #define UNDEFINED_LENGTH 0xffffffffu
-#define TAG_ITEM         0xfffee000u
-#define TAG_ITEM_END     0xfffee00du
+#define TAG_ITEM	 0xfffee000u
+#define TAG_ITEM_END	 0xfffee00du
 #define TAG_SEQUENCE_END 0xfffee0ddu
-#define TAG_PIXEL_DATA   0x7fe00010u
+#define TAG_PIXEL_DATA	 0x7fe00010u
 
 enum level_kind {
 	LEVEL_ELEMENTS, /* the data set itself, or an item */
-	LEVEL_ITEMS,    /* a sequence: items, perhaps a delimiter */
+	LEVEL_ITEMS,	/* a sequence: items, perhaps a delimiter */
 	LEVEL_FRAGMENTS /* encapsulated pixel data */
 };
 
@@ -62,8 +62,9 @@ static enum status_code fault(struct walk *walk, const char *what, uint32_t tag)
 {
 	walk->report->verdict = SCREEN_CANNOT_UNDERSTAND;
 	walk->report->offset = walk->at;
-	return status_fail(walk->st, STATUS_REFUSE, "malformed data set: (%04X,%04X) at byte %zu: %s", tag >> 16,
-	                   tag & 0xffff, walk->at, what);
+	return status_fail(walk->st, STATUS_REFUSE,
+			   "malformed data set: (%04X,%04X) at byte %zu: %s", tag >> 16,
+			   tag & 0xffff, walk->at, what);
 }
 
 int screen_uid_is_valid(const char *uid, size_t length)
@@ -98,7 +99,8 @@ static bool vr_is_long(const char *vr)
 
 static bool vr_is_short(const char *vr)
 {
-	static const char names[] = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ";
+	static const char names[] =
+	    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ";
 	const char *found = strstr(names, vr);
 	return vr[0] != '\0' && found != NULL && (found - names) % 3 == 0;
 }
@@ -160,7 +162,8 @@ static enum status_code keep_text(struct walk *walk, char out[65], const struct 
 	return STATUS_OK;
 }
 
-static enum status_code keep_uid(struct walk *walk, char out[65], const struct element *element, const char *expected)
+static enum status_code keep_uid(struct walk *walk, char out[65], const struct element *element,
+				 const char *expected)
 {
 	if (element->length == UNDEFINED_LENGTH)
 		return fault(walk, "undefined length where it is not allowed", element->tag);
@@ -176,8 +179,9 @@ static enum status_code keep_uid(struct walk *walk, char out[65], const struct e
 		return STATUS_OK;
 	walk->report->verdict = SCREEN_MISMATCH;
 	walk->report->offset = walk->at;
-	return status_fail(walk->st, STATUS_REFUSE, "(%04X,%04X) of the data set is %s, of the command %s",
-	                   element->tag >> 16, element->tag & 0xffff, length > 0 ? out : "empty", expected);
+	return status_fail(
+	    walk->st, STATUS_REFUSE, "(%04X,%04X) of the data set is %s, of the command %s",
+	    element->tag >> 16, element->tag & 0xffff, length > 0 ? out : "empty", expected);
 }
 
 static enum status_code look_at_top_level(struct walk *walk, const struct element *element)
@@ -220,15 +224,18 @@ static enum status_code walk_undefined_length(struct walk *walk, const struct el
 	const struct level *level = &walk->levels[walk->depth];
 	if (element->tag == TAG_PIXEL_DATA) {
 		bool allowed = walk->encapsulated && !level->implicit &&
-		               (strcmp(element->vr, "OB") == 0 || strcmp(element->vr, "OW") == 0);
+			       (strcmp(element->vr, "OB") == 0 || strcmp(element->vr, "OW") == 0);
 		if (!allowed)
-			return fault(walk, "encapsulated pixel data in a native transfer syntax", element->tag);
+			return fault(walk, "encapsulated pixel data in a native transfer syntax",
+				     element->tag);
 		return push(walk, element, (struct level){.kind = LEVEL_FRAGMENTS});
 	}
-	bool unknown = strcmp(element->vr, "UN") == 0; /* its items are in Implicit VR (PS3.5 6.2.2) */
+	bool unknown =
+	    strcmp(element->vr, "UN") == 0; /* its items are in Implicit VR (PS3.5 6.2.2) */
 	if (!level->implicit && !unknown && strcmp(element->vr, "SQ") != 0)
 		return fault(walk, "undefined length where it is not allowed", element->tag);
-	return push(walk, element, (struct level){.kind = LEVEL_ITEMS, .implicit = level->implicit || unknown});
+	return push(walk, element,
+		    (struct level){.kind = LEVEL_ITEMS, .implicit = level->implicit || unknown});
 }
 
 static enum status_code walk_element(struct walk *walk)
@@ -260,15 +267,19 @@ static enum status_code walk_element(struct walk *walk)
 	bool private_or_unknown = (element.tag >> 16 & 1) != 0 || strcmp(element.vr, "UN") == 0;
 	if (strcmp(element.vr, "SQ") == 0)
 		return push(walk, &element, (struct level){.kind = LEVEL_ITEMS});
-	if ((level.implicit || private_or_unknown) && (element.vr[0] == '\0' || strcmp(element.vr, "UN") == 0) &&
+	if ((level.implicit || private_or_unknown) &&
+	    (element.vr[0] == '\0' || strcmp(element.vr, "UN") == 0) &&
 	    looks_like_sequence(walk, &element))
-		return push(walk, &element, (struct level){.kind = LEVEL_ITEMS, .implicit = true,
-		                                           .tentative = private_or_unknown});
+		return push(walk, &element,
+			    (struct level){.kind = LEVEL_ITEMS,
+					   .implicit = true,
+					   .tentative = private_or_unknown});
 	walk->at = element.value + element.length;
 	return STATUS_OK;
 }
 
-/* Inside a sequence or encapsulated pixel data: items, and the delimiter where the length is undefined. */
+/* Inside a sequence or encapsulated pixel data: items, and the delimiter where the length is
+ * undefined. */
 static enum status_code walk_item(struct walk *walk)
 {
 	const struct level level = walk->levels[walk->depth];
@@ -287,14 +298,16 @@ static enum status_code walk_item(struct walk *walk)
 	if (!undefined && item.length > level.end - item.value)
 		return fault(walk, "longer than what surrounds it", item.tag);
 	if (level.kind == LEVEL_ITEMS)
-		return push(walk, &item, (struct level){.kind = LEVEL_ELEMENTS, .implicit = level.implicit});
+		return push(walk, &item,
+			    (struct level){.kind = LEVEL_ELEMENTS, .implicit = level.implicit});
 	if (undefined)
 		return fault(walk, "pixel fragment of undefined length", item.tag);
 	walk->at = item.value + item.length;
 	return STATUS_OK;
 }
 
-/* However a reader takes these bytes, each level of nesting needs an item tag, in one byte order or the other. */
+/* However a reader takes these bytes, each level of nesting needs an item tag, in one byte order or
+ * the other. */
 static bool has_few_item_tags(const struct walk *walk, const struct level *level)
 {
 	int count = 0;
@@ -307,8 +320,9 @@ static bool has_few_item_tags(const struct walk *walk, const struct level *level
 	return count <= SCREEN_MAX_HIDDEN_ITEMS;
 }
 
-/* A fault inside a value that may be no sequence at all: then it is bytes, and the walk goes on behind it. A reader that
- * forgives the fault could still go in, so there must not be much to go into. */
+/* A fault inside a value that may be no sequence at all: then it is bytes, and the walk goes on
+ * behind it. A reader that forgives the fault could still go in, so there must not be much to go
+ * into. */
 static bool leave_tentative(struct walk *walk)
 {
 	if (walk->too_deep || walk->elements > SCREEN_MAX_ELEMENTS)
@@ -346,19 +360,23 @@ static enum status_code walk_all(struct walk *walk)
 }
 
 enum status_code screen_dataset(struct screen_report *report, const uint8_t *bytes, size_t size,
-                                const char *transfer_syntax_uid, const char *expected_class_uid,
-                                const char *expected_instance_uid, struct status *st)
+				const char *transfer_syntax_uid, const char *expected_class_uid,
+				const char *expected_instance_uid, struct status *st)
 {
 	memset(report, 0, sizeof *report);
-	struct walk walk = {.report = report, .bytes = bytes, .class_uid = expected_class_uid,
-	                    .instance_uid = expected_instance_uid, .st = st};
+	struct walk walk = {.report = report,
+			    .bytes = bytes,
+			    .class_uid = expected_class_uid,
+			    .instance_uid = expected_instance_uid,
+			    .st = st};
 	bool implicit = strcmp(transfer_syntax_uid, "1.2.840.10008.1.2") == 0;
 	walk.levels[0] = (struct level){.kind = LEVEL_ELEMENTS, .implicit = implicit, .end = size};
 	walk.encapsulated = !implicit && strcmp(transfer_syntax_uid, "1.2.840.10008.1.2.1") != 0;
 	if (strcmp(transfer_syntax_uid, "1.2.840.10008.1.2.1.99") == 0 ||
 	    strcmp(transfer_syntax_uid, "1.2.840.10008.1.2.2") == 0) {
 		report->verdict = SCREEN_CANNOT_UNDERSTAND;
-		return status_fail(st, STATUS_REFUSE, "transfer syntax %s is not accepted", transfer_syntax_uid);
+		return status_fail(st, STATUS_REFUSE, "transfer syntax %s is not accepted",
+				   transfer_syntax_uid);
 	}
 	enum status_code code = walk_all(&walk);
 	if (code != STATUS_OK)
@@ -366,7 +384,8 @@ enum status_code screen_dataset(struct screen_report *report, const uint8_t *byt
 	if ((expected_class_uid != NULL && report->sop_class_uid[0] == '\0') ||
 	    (expected_instance_uid != NULL && report->sop_instance_uid[0] == '\0')) {
 		report->verdict = SCREEN_CANNOT_UNDERSTAND;
-		return status_fail(st, STATUS_REFUSE, "malformed data set: SOP Class or Instance UID is absent");
+		return status_fail(st, STATUS_REFUSE,
+				   "malformed data set: SOP Class or Instance UID is absent");
 	}
 	return STATUS_OK;
 }

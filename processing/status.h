@@ -2,8 +2,9 @@
  *
  * The code says what the *caller* has to do, the text says what, where and what to do next, for a
  * person. The struct belongs to the caller and needs no memory, so that lack of memory can be
- * reported too. The first fault written wins: a later status_fail() on the same struct keeps the
- * first text and code. Libraries never log and never exit; they return one of these. */
+ * reported too. The values are also the exit codes of the command line. The first fault written
+ * wins: a later status_fail() on the same struct keeps the first text and code. Libraries never log
+ * and never exit; they return one of these. */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -13,10 +14,10 @@ extern "C" {
 
 enum status_code {
 	STATUS_OK = 0,
-	STATUS_REFUSE, /* bad input, for good: tell the sender or the physicist; do not try again */
-	STATUS_RETRY,  /* temporary (memory, disk, network, a busy database): try again later */
-	STATUS_CONFIG, /* usage or configuration: an administrator has to change something */
-	STATUS_BUG     /* must not happen: report it */
+	STATUS_REFUSE = 1, /* bad input, for good: tell the sender or the physicist; do not try again */
+	STATUS_CONFIG = 2, /* usage or configuration: an administrator has to change something */
+	STATUS_RETRY = 3,  /* temporary (memory, disk, network, a busy database): try again later */
+	STATUS_BUG = 4     /* must not happen: report it */
 };
 
 struct status {

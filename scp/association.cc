@@ -1,10 +1,12 @@
 #include "association_impl.hh"
 
-namespace {
+namespace
+{
 
 /* Hands the fragments of a data set on; never full, never failing. */
-class SinkConsumer : public DcmConsumer {
-public:
+class SinkConsumer : public DcmConsumer
+{
+      public:
 	SinkConsumer(association_sink *sink, void *user) : sink_(sink), user_(user)
 	{
 	}
@@ -34,18 +36,20 @@ public:
 	{
 	}
 
-private:
+      private:
 	association_sink *sink_;
 	void *user_;
 };
 
-class SinkStream : public DcmOutputStream {
-public:
-	SinkStream(association_sink *sink, void *user) : DcmOutputStream(&consumer_), consumer_(sink, user)
+class SinkStream : public DcmOutputStream
+{
+      public:
+	SinkStream(association_sink *sink, void *user)
+	    : DcmOutputStream(&consumer_), consumer_(sink, user)
 	{
 	}
 
-private:
+      private:
 	SinkConsumer consumer_;
 };
 
@@ -56,34 +60,39 @@ void copy_uid(char out[65], const char *uid)
 
 } // namespace
 
-enum status_code association_start_network(struct association *a, T_ASC_NetworkRole role, struct status *st)
+enum status_code association_start_network(struct association *a, T_ASC_NetworkRole role,
+					   struct status *st)
 {
 	dcmDisableGethostbyaddr.set(OFTrue);
 	OFCondition condition = ASC_initializeNetwork(role, 0, 30, &a->network);
 	if (condition.good())
 		condition = ASC_setTransportLayer(a->network, &a->layer, 0);
 	if (condition.bad())
-		return status_fail(st, STATUS_RETRY, "cannot start an association: %s", condition.text());
+		return status_fail(st, STATUS_RETRY, "cannot start an association: %s",
+				   condition.text());
 	return STATUS_OK;
 }
 
-enum status_code association_broken(struct association *a, const char *doing, const OFCondition &condition,
-                                    enum status_code code, struct status *st)
+enum status_code association_broken(struct association *a, const char *doing,
+				    const OFCondition &condition, enum status_code code,
+				    struct status *st)
 {
+	a->wire.closing = true;
 	bool by_peer = condition == DUL_PEERABORTEDASSOCIATION || condition == DUL_NETWORKCLOSED;
 	if (a->open && !by_peer)
 		ASC_abortAssociation(a->dcmtk);
 	a->open = false;
 	if (a->wire.fault == nullptr && by_peer)
 		a->wire.fault = condition == DUL_NETWORKCLOSED ? "the peer closed the connection"
-		                                               : "the peer aborted";
+							       : "the peer aborted";
 	return a->fail(st, code, doing, condition);
 }
 
-static enum status_code reject(struct association *a, enum association_admission admission, struct status *st)
+static enum status_code reject(struct association *a, enum association_admission admission,
+			       struct status *st)
 {
 	T_ASC_RejectParameters reason = {ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
-	                                 ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED};
+					 ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED};
 	const char *words = "called AE title not recognised";
 	if (admission == ASSOCIATION_UNKNOWN_CALLING_AE) {
 		reason.reason = ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED;
@@ -94,10 +103,11 @@ static enum status_code reject(struct association *a, enum association_admission
 		reason.reason = ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED;
 		words = "too many associations";
 	}
+	a->wire.closing = true;
 	ASC_rejectAssociation(a->dcmtk, &reason);
 	a->open = false;
-	return status_fail(st, STATUS_REFUSE, "rejected: %s (calling %s, called %s)", words, a->calling_ae,
-	                   a->called_ae);
+	return status_fail(st, STATUS_REFUSE, "rejected: %s (calling %s, called %s)", words,
+			   a->calling_ae, a->called_ae);
 }
 
 static void choose_contexts(struct association *a, const struct association_policy *policy)
@@ -114,36 +124,41 @@ static void choose_contexts(struct association *a, const struct association_poli
 			syntaxes[k] = context.proposedTransferSyntaxes[k];
 		int chosen = policy->choose(policy->user, context.abstractSyntax, syntaxes, n);
 		if (chosen >= 0 && chosen < n)
-			ASC_acceptPresentationContext(params, context.presentationContextID, syntaxes[chosen],
-			                              ASC_SC_ROLE_DEFAULT, OFTrue);
+			ASC_acceptPresentationContext(params, context.presentationContextID,
+						      syntaxes[chosen], ASC_SC_ROLE_DEFAULT,
+						      OFTrue);
 		else
 			ASC_refusePresentationContext(params, context.presentationContextID,
-			                              chosen == ASSOCIATION_NO_SOP_CLASS
-			                                      ? ASC_P_ABSTRACTSYNTAXNOTSUPPORTED
-			                                      : ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);
+						      chosen == ASSOCIATION_NO_SOP_CLASS
+							  ? ASC_P_ABSTRACTSYNTAXNOTSUPPORTED
+							  : ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);
 	}
 }
 
-static enum status_code negotiate(struct association *a, const struct association_policy *policy, struct status *st)
+static enum status_code negotiate(struct association *a, const struct association_policy *policy,
+				  struct status *st)
 {
 	OFCondition condition = ASC_receiveAssociation(a->network, &a->dcmtk, ASSOCIATION_MAX_PDU);
 	if (condition.bad())
 		return a->fail(st, STATUS_REFUSE, "no association", condition);
 	a->open = true;
 	a->wire.requested = true;
-	ASC_getAPTitles(a->dcmtk->params, a->calling_ae, sizeof a->calling_ae, a->called_ae, sizeof a->called_ae,
-	                nullptr, 0);
-	enum association_admission admission = policy->admit(policy->user, a->calling_ae, a->called_ae);
+	ASC_getAPTitles(a->dcmtk->params, a->calling_ae, sizeof a->calling_ae, a->called_ae,
+			sizeof a->called_ae, nullptr, 0);
+	enum association_admission admission =
+	    policy->admit(policy->user, a->calling_ae, a->called_ae);
 	if (admission != ASSOCIATION_ADMIT)
 		return reject(a, admission, st);
 	choose_contexts(a, policy);
 	condition = ASC_acknowledgeAssociation(a->dcmtk);
-	return condition.good() ? STATUS_OK : a->fail(st, STATUS_REFUSE, "no association", condition);
+	return condition.good() ? STATUS_OK
+				: a->fail(st, STATUS_REFUSE, "no association", condition);
 }
 
 extern "C" enum status_code association_accept(struct association **association, int fd,
-                                               const struct association_policy *policy,
-                                               const struct association_limits *limits, struct status *st)
+					       const struct association_policy *policy,
+					       const struct association_limits *limits,
+					       struct status *st)
 {
 	struct association *a = new (std::nothrow) struct association(limits);
 	if (a == nullptr) {
@@ -174,7 +189,7 @@ extern "C" const char *association_called_ae(const struct association *associati
 }
 
 static enum status_code understand(struct association *a, enum association_event *event,
-                                   struct association_store *store, struct status *st)
+				   struct association_store *store, struct status *st)
 {
 	if (a->request.CommandField == DIMSE_C_ECHO_RQ) {
 		*event = ASSOCIATION_ECHO;
@@ -183,11 +198,12 @@ static enum status_code understand(struct association *a, enum association_event
 	if (a->request.CommandField != DIMSE_C_STORE_RQ) {
 		char words[64];
 		snprintf(words, sizeof words, "command %04x is not supported",
-		         static_cast<unsigned>(a->request.CommandField));
+			 static_cast<unsigned>(a->request.CommandField));
 		return association_broken(a, words, DIMSE_BADCOMMANDTYPE, STATUS_REFUSE, st);
 	}
 	T_ASC_PresentationContext context;
-	OFCondition condition = ASC_findAcceptedPresentationContext(a->dcmtk->params, a->context, &context);
+	OFCondition condition =
+	    ASC_findAcceptedPresentationContext(a->dcmtk->params, a->context, &context);
 	if (condition.bad())
 		return association_broken(a, "C-STORE", condition, STATUS_REFUSE, st);
 	const T_DIMSE_C_StoreRQ &request = a->request.msg.CStoreRQ;
@@ -196,18 +212,18 @@ static enum status_code understand(struct association *a, enum association_event
 	copy_uid(store->sop_instance_uid, request.AffectedSOPInstanceUID);
 	copy_uid(store->context_sop_class_uid, context.abstractSyntax);
 	copy_uid(store->transfer_syntax_uid, context.acceptedTransferSyntax);
-	store->has_data_set = request.DataSetType != DIMSE_DATASET_NULL;
 	return STATUS_OK;
 }
 
-extern "C" enum status_code association_next(struct association *association, enum association_event *event,
-                                             struct association_store *store, struct status *st)
+extern "C" enum status_code association_next(struct association *association,
+					     enum association_event *event,
+					     struct association_store *store, struct status *st)
 {
 	struct association *a = association;
 	return guarded(st, [&] {
 		DcmDataset *detail = nullptr;
-		OFCondition condition =
-			DIMSE_receiveCommand(a->dcmtk, DIMSE_BLOCKING, 0, &a->context, &a->request, &detail);
+		OFCondition condition = DIMSE_receiveCommand(a->dcmtk, DIMSE_BLOCKING, 0,
+							     &a->context, &a->request, &detail);
 		delete detail;
 		if (condition == DUL_PEERREQUESTEDRELEASE) {
 			ASC_acknowledgeRelease(a->dcmtk);
@@ -216,38 +232,46 @@ extern "C" enum status_code association_next(struct association *association, en
 			return STATUS_OK;
 		}
 		if (condition.bad())
-			return association_broken(a, "association ended", condition, STATUS_REFUSE, st);
+			return association_broken(a, "association ended", condition, STATUS_REFUSE,
+						  st);
 		return understand(a, event, store, st);
 	});
 }
 
-extern "C" enum status_code association_receive(struct association *association, association_sink *sink, void *user,
-                                                struct status *st)
+extern "C" enum status_code association_receive(struct association *association,
+						association_sink *sink, void *user,
+						struct status *st)
 {
 	struct association *a = association;
 	return guarded(st, [&] {
 		SinkStream stream(sink, user);
 		T_ASC_PresentationContextID context = 0;
-		OFCondition condition = DIMSE_receiveDataSetInFile(a->dcmtk, DIMSE_BLOCKING, 0, &context, &stream,
-		                                                   nullptr, nullptr);
+		OFCondition condition = DIMSE_receiveDataSetInFile(
+		    a->dcmtk, DIMSE_BLOCKING, 0, &context, &stream, nullptr, nullptr);
 		if (condition.good() && context != a->context)
 			condition = DIMSE_BADMESSAGE;
-		return condition.good() ? STATUS_OK : association_broken(a, "C-STORE", condition, STATUS_REFUSE, st);
+		return condition.good()
+			   ? STATUS_OK
+			   : association_broken(a, "C-STORE", condition, STATUS_REFUSE, st);
 	});
 }
 
-extern "C" enum status_code association_answer_echo(struct association *association, struct status *st)
+extern "C" enum status_code association_answer_echo(struct association *association,
+						    struct status *st)
 {
 	struct association *a = association;
 	return guarded(st, [&] {
-		OFCondition condition = DIMSE_sendEchoResponse(a->dcmtk, a->context, &a->request.msg.CEchoRQ,
-		                                               STATUS_Success, nullptr);
-		return condition.good() ? STATUS_OK : association_broken(a, "C-ECHO", condition, STATUS_REFUSE, st);
+		OFCondition condition = DIMSE_sendEchoResponse(
+		    a->dcmtk, a->context, &a->request.msg.CEchoRQ, STATUS_Success, nullptr);
+		return condition.good()
+			   ? STATUS_OK
+			   : association_broken(a, "C-ECHO", condition, STATUS_REFUSE, st);
 	});
 }
 
-extern "C" enum status_code association_answer_store(struct association *association, uint16_t dimse_status,
-                                                     const char *comment, struct status *st)
+extern "C" enum status_code association_answer_store(struct association *association,
+						     uint16_t dimse_status, const char *comment,
+						     struct status *st)
 {
 	struct association *a = association;
 	return guarded(st, [&] {
@@ -258,16 +282,19 @@ extern "C" enum status_code association_answer_store(struct association *associa
 		response.DataSetType = DIMSE_DATASET_NULL;
 		response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
 		OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID,
-		                    sizeof response.AffectedSOPClassUID);
+				    sizeof response.AffectedSOPClassUID);
 		OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
-		                    sizeof response.AffectedSOPInstanceUID);
+				    sizeof response.AffectedSOPInstanceUID);
 		DcmDataset detail;
 		bool has_comment = comment != nullptr && comment[0] != '\0';
 		if (has_comment)
-			detail.putAndInsertString(DCM_ErrorComment, OFString(comment, 0, 64).c_str());
-		OFCondition condition = DIMSE_sendStoreResponse(a->dcmtk, a->context, &request, &response,
-		                                                has_comment ? &detail : nullptr);
-		return condition.good() ? STATUS_OK : association_broken(a, "C-STORE", condition, STATUS_REFUSE, st);
+			detail.putAndInsertString(DCM_ErrorComment,
+						  OFString(comment, 0, 64).c_str());
+		OFCondition condition = DIMSE_sendStoreResponse(
+		    a->dcmtk, a->context, &request, &response, has_comment ? &detail : nullptr);
+		return condition.good()
+			   ? STATUS_OK
+			   : association_broken(a, "C-STORE", condition, STATUS_REFUSE, st);
 	});
 }
 

@@ -1,4 +1,5 @@
-/* association_impl.hh - what the two halves of the wall to dcmnet share; private to association*.cc. */
+/* association_impl.hh - what the two halves of the wall to dcmnet share; private to
+ * association*.cc. */
 #ifndef ASSOCIATION_IMPL_HH
 #define ASSOCIATION_IMPL_HH
 
@@ -31,6 +32,8 @@ inline double monotonic_s()
 	return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+constexpr double CLOSING_S = 0.5;
+
 /* What the connection watches over; outlives DCMTK's objects. */
 struct wire {
 	struct association_limits limits;
@@ -38,6 +41,7 @@ struct wire {
 	double started_s, stopped_s;
 	uint64_t bytes;
 	bool requested; /* the A-ASSOCIATE phase is over */
+	bool closing;	/* aborted or rejected: the peer may take CLOSING_S to close, not longer */
 	const char *fault; /* words; NULL none */
 };
 
@@ -48,9 +52,11 @@ inline void set_no_delay(int fd)
 }
 
 /* Reads and writes for DCMTK: deadlines, the guard, and one packet per PDU. */
-class GuardedConnection : public DcmTCPConnection {
-public:
-	GuardedConnection(DcmNativeSocketType socket, struct wire &w) : DcmTCPConnection(socket), wire_(w), held_(0)
+class GuardedConnection : public DcmTCPConnection
+{
+      public:
+	GuardedConnection(DcmNativeSocketType socket, struct wire &w)
+	    : DcmTCPConnection(socket), wire_(w), held_(0)
 	{
 		set_no_delay(socket);
 	}
@@ -75,7 +81,8 @@ public:
 	/* DCMTK writes the 12 bytes before a PDV on their own: they wait for what follows. */
 	ssize_t write(void *buffer, size_t size) override
 	{
-		if (held_ == 0 && size == sizeof header_ && static_cast<const unsigned char *>(buffer)[0] == 4) {
+		if (held_ == 0 && size == sizeof header_ &&
+		    static_cast<const unsigned char *>(buffer)[0] == 4) {
 			memcpy(header_, buffer, size);
 			held_ = size;
 			return static_cast<ssize_t>(size);
@@ -89,6 +96,8 @@ public:
 	{
 		flush();
 		struct pollfd fd = {getSocket(), POLLIN, 0};
+		if (wire_.closing)
+			return poll(&fd, 1, static_cast<int>(CLOSING_S * 1000)) > 0;
 		return poll(&fd, 1, timeout < 0 ? -1 : timeout * 1000) > 0;
 	}
 
@@ -98,7 +107,7 @@ public:
 		DcmTCPConnection::close();
 	}
 
-private:
+      private:
 	void flush()
 	{
 		if (held_ == 0)
@@ -115,14 +124,16 @@ private:
 			struct msghdr message = {};
 			message.msg_iov = parts;
 			message.msg_iovlen = 2;
-			ssize_t sent = ::sendmsg(getSocket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+			ssize_t sent =
+			    ::sendmsg(getSocket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 			if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 				return false;
 			if (sent < 0 && !wait_for(POLLOUT, last_byte_s))
 				return false;
 			for (int i = 0; i < 2 && sent > 0; i++) {
-				size_t part = parts[i].iov_len < static_cast<size_t>(sent) ? parts[i].iov_len
-				                                                          : static_cast<size_t>(sent);
+				size_t part = parts[i].iov_len < static_cast<size_t>(sent)
+						  ? parts[i].iov_len
+						  : static_cast<size_t>(sent);
 				parts[i].iov_base = static_cast<char *>(parts[i].iov_base) + part;
 				parts[i].iov_len -= part;
 				sent -= static_cast<ssize_t>(part);
@@ -154,9 +165,12 @@ private:
 	bool wait_for(short events, double last_byte_s)
 	{
 		double now = monotonic_s();
-		double idle_s = wire_.requested ? wire_.limits.idle_timeout_s : wire_.limits.request_timeout_s;
+		double idle_s = wire_.closing	  ? CLOSING_S
+				: wire_.requested ? wire_.limits.idle_timeout_s
+						  : wire_.limits.request_timeout_s;
 		double until_s = last_byte_s + idle_s;
-		const char *words = wire_.requested ? "nothing received in time" : "no association request in time";
+		const char *words =
+		    wire_.requested ? "nothing received in time" : "no association request in time";
 		if (wire_.started_s + wire_.limits.total_timeout_s < until_s) {
 			until_s = wire_.started_s + wire_.limits.total_timeout_s;
 			words = "association open for too long";
@@ -178,9 +192,10 @@ private:
 				return true;
 			wire_.limits.quiet(wire_.limits.user);
 		}
+		/* A signal or a time-out is seen by the next turn, at most a second late. */
 		double left_ms = (until_s - now) * 1000 + 1;
-		poll(&fd, 1, left_ms > 3600000 ? 3600000 : static_cast<int>(left_ms));
-		return true; /* a signal or a time-out is seen by the next turn */
+		poll(&fd, 1, left_ms > 1000 ? 1000 : static_cast<int>(left_ms));
+		return true;
 	}
 
 	struct wire &wire_;
@@ -188,18 +203,21 @@ private:
 	size_t held_;
 };
 
-class GuardedLayer : public DcmTransportLayer {
-public:
+class GuardedLayer : public DcmTransportLayer
+{
+      public:
 	explicit GuardedLayer(struct wire &w) : wire_(w)
 	{
 	}
 
-	DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool use_secure_layer) override
+	DcmTransportConnection *createConnection(DcmNativeSocketType socket,
+						 OFBool use_secure_layer) override
 	{
-		return use_secure_layer ? nullptr : new (std::nothrow) GuardedConnection(socket, wire_);
+		return use_secure_layer ? nullptr
+					: new (std::nothrow) GuardedConnection(socket, wire_);
 	}
 
-private:
+      private:
 	struct wire &wire_;
 };
 
@@ -227,8 +245,8 @@ struct association {
 	T_DIMSE_Message request;
 
 	explicit association(const struct association_limits *limits)
-		: wire(), layer(wire), network(nullptr), dcmtk(nullptr), open(false), calling_ae(), called_ae(),
-		  context(0), request()
+	    : wire(), layer(wire), network(nullptr), dcmtk(nullptr), open(false), calling_ae(),
+	      called_ae(), context(0), request()
 	{
 		wire.limits = *limits;
 		wire.started_s = monotonic_s();
@@ -237,6 +255,7 @@ struct association {
 
 	~association()
 	{
+		wire.closing = true;
 		if (open)
 			ASC_abortAssociation(dcmtk);
 		if (dcmtk != nullptr)
@@ -246,18 +265,21 @@ struct association {
 	}
 
 	/* Our own words where there are any, else DCMTK's. */
-	enum status_code fail(struct status *st, enum status_code code, const char *doing, const OFCondition &condition)
+	enum status_code fail(struct status *st, enum status_code code, const char *doing,
+			      const OFCondition &condition)
 	{
 		return status_fail(st, code, "%s: %s", doing,
-		                   wire.fault != nullptr ? wire.fault : condition.text());
+				   wire.fault != nullptr ? wire.fault : condition.text());
 	}
 };
 
 /* Makes the network object and puts our transport under it. */
-enum status_code association_start_network(struct association *a, T_ASC_NetworkRole role, struct status *st);
+enum status_code association_start_network(struct association *a, T_ASC_NetworkRole role,
+					   struct status *st);
 
 /* Everything after which the association cannot go on: aborts unless the peer did. */
-enum status_code association_broken(struct association *a, const char *doing, const OFCondition &condition,
-                                    enum status_code code, struct status *st);
+enum status_code association_broken(struct association *a, const char *doing,
+				    const OFCondition &condition, enum status_code code,
+				    struct status *st);
 
 #endif

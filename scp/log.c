@@ -72,8 +72,9 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
 	strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &utc);
 
 	char line[LINE_BYTES + 2];
-	int head = snprintf(line, LINE_BYTES, "%s.%03dZ %s %s[%ld] %s ", second, (int)(now.tv_nsec / 1000000),
-	                    level_name(level), process_role, (long)getpid(), event);
+	int head = snprintf(line, LINE_BYTES, "%s.%03dZ %s %s[%ld] %s ", second,
+			    (int)(now.tv_nsec / 1000000), level_name(level), process_role,
+			    (long)getpid(), event);
 	if (head < 0 || head >= LINE_BYTES)
 		return;
 	size_t length = append_escaped(line, (size_t)head, text);

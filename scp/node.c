@@ -21,20 +21,20 @@
 #include "queue.h"
 #include "reception_log.h"
 
-#define STOP_S             5
-#define MAX_LISTENERS      4
-#define MAX_WORKERS        64
-#define LONGEST_BACKOFF_S  30
+#define STOP_S		  5
+#define MAX_LISTENERS	  4
+#define MAX_WORKERS	  64
+#define LONGEST_BACKOFF_S 30
 /* Connections over the limit that get a polite answer at the same time; more are closed. */
-#define POLITE_REJECTIONS  8
+#define POLITE_REJECTIONS 8
 
 enum role { ROLE_INDEXER, ROLE_SENDER, ROLE_WORKER };
 
 /* A process that is started again when it ends. */
 struct servant {
 	enum role role;
-	int number; /* of the worker */
-	pid_t pid;  /* 0: not running */
+	int number;   /* of the worker */
+	pid_t pid;    /* 0: not running */
 	int failures; /* in a row */
 	double started_s, start_again_s;
 };
@@ -79,11 +79,13 @@ static enum status_code prepare_spool(struct node *node, struct status *st)
 	const char *spool = node->config->spool;
 	char path[1100];
 	if (mkdir(spool, 0700) != 0 && errno != EEXIST)
-		return status_fail(st, STATUS_CONFIG, "spool: cannot make %s: %s", spool, strerror(errno));
+		return status_fail(st, STATUS_CONFIG, "spool: cannot make %s: %s", spool,
+				   strerror(errno));
 	snprintf(path, sizeof path, "%s/lock", spool);
 	node->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (node->lock_fd < 0)
-		return status_fail(st, STATUS_CONFIG, "spool: cannot write in %s: %s", spool, strerror(errno));
+		return status_fail(st, STATUS_CONFIG, "spool: cannot write in %s: %s", spool,
+				   strerror(errno));
 	if (flock(node->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return status_fail(st, STATUS_RETRY, "spool: another node is running on %s", spool);
 	return STATUS_OK;
@@ -94,7 +96,8 @@ static enum status_code recover(struct node *node, struct status *st)
 {
 	int cut, quarantined;
 	char words[400];
-	enum status_code code = log_recover(node->config->spool, &cut, &quarantined, words, sizeof words, st);
+	enum status_code code =
+	    log_recover(node->config->spool, &cut, &quarantined, words, sizeof words, st);
 	if (code != STATUS_OK)
 		return code;
 	if (cut > 0)
@@ -113,7 +116,8 @@ static enum status_code recover(struct node *node, struct status *st)
 	return code;
 }
 
-static enum status_code listen_on(struct node *node, const struct addrinfo *address, struct status *st)
+static enum status_code listen_on(struct node *node, const struct addrinfo *address,
+				  struct status *st)
 {
 	int on = 1;
 	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -130,26 +134,30 @@ static enum status_code listen_on(struct node *node, const struct addrinfo *addr
 	close(fd);
 	const char *bind_address = node->config->bind_address;
 	if (error == EADDRINUSE)
-		return status_fail(st, STATUS_RETRY,
-		                   "port %d on %s is in use: is another node running? Stop it, or change <port>",
-		                   node->config->port, bind_address);
-	return status_fail(st, STATUS_CONFIG, "cannot listen on %s port %d: %s", bind_address, node->config->port,
-	                   strerror(error));
+		return status_fail(
+		    st, STATUS_RETRY,
+		    "port %d on %s is in use: is another node running? Stop it, or change <port>",
+		    node->config->port, bind_address);
+	return status_fail(st, STATUS_CONFIG, "cannot listen on %s port %d: %s", bind_address,
+			   node->config->port, strerror(error));
 }
 
 static enum status_code start_listening(struct node *node, struct status *st)
 {
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM};
 	struct addrinfo *addresses = NULL;
 	char port[16];
 	snprintf(port, sizeof port, "%d", node->config->port);
 	const char *host = node->config->bind_address;
-	int error = getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hints, &addresses);
+	int error = getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
+				&hints, &addresses);
 	if (error != 0)
-		return status_fail(st, STATUS_CONFIG, "bind-address %s: %s", host, gai_strerror(error));
+		return status_fail(st, STATUS_CONFIG, "bind-address %s: %s", host,
+				   gai_strerror(error));
 	enum status_code code = STATUS_OK;
-	for (struct addrinfo *a = addresses; a != NULL && node->n_listeners < MAX_LISTENERS && code == STATUS_OK;
-	     a = a->ai_next)
+	for (struct addrinfo *a = addresses;
+	     a != NULL && node->n_listeners < MAX_LISTENERS && code == STATUS_OK; a = a->ai_next)
 		code = listen_on(node, a, st);
 	freeaddrinfo(addresses);
 	return code;
@@ -201,14 +209,16 @@ static void start_servant(struct node *node, struct servant *servant)
 	servant->pid = pid > 0 ? pid : 0;
 	servant->start_again_s = servant->started_s + 1;
 	if (pid < 0)
-		log_line(LOG_ERROR_LINE, "fork", "role=%s why=\"%s\"", role_name(servant->role), strerror(errno));
+		log_line(LOG_ERROR_LINE, "fork", "role=%s why=\"%s\"", role_name(servant->role),
+			 strerror(errno));
 }
 
 static void start_servants(struct node *node)
 {
 	double now = monotonic_s();
 	for (int i = 0; i < node->n_servants; i++) {
-		if (node->servants[i].pid == 0 && now >= node->servants[i].start_again_s && !process_stop)
+		if (node->servants[i].pid == 0 && now >= node->servants[i].start_again_s &&
+		    !process_stop)
 			start_servant(node, &node->servants[i]);
 	}
 }
@@ -220,18 +230,21 @@ static void servant_ended(struct node *node, struct servant *servant, int wait_s
 	servant->pid = 0;
 	if (now - servant->started_s > 60)
 		servant->failures = 0;
-	int backoff_s = servant->failures == 0 ? 0 : servant->failures > 5 ? LONGEST_BACKOFF_S
-	                                                                   : 1 << (servant->failures - 1);
+	int backoff_s = servant->failures == 0	? 0
+			: servant->failures > 5 ? LONGEST_BACKOFF_S
+						: 1 << (servant->failures - 1);
 	servant->failures++;
 	servant->start_again_s = now + backoff_s;
 	if (process_stop)
 		return;
 	if (WIFSIGNALED(wait_status))
 		log_line(LOG_ERROR_LINE, "died", "role=%s number=%d signal=%d again_in_s=%d",
-		         role_name(servant->role), servant->number, WTERMSIG(wait_status), backoff_s);
+			 role_name(servant->role), servant->number, WTERMSIG(wait_status),
+			 backoff_s);
 	else
-		log_line(LOG_ERROR_LINE, "ended", "role=%s number=%d exit=%d again_in_s=%d", role_name(servant->role),
-		         servant->number, WEXITSTATUS(wait_status), backoff_s);
+		log_line(LOG_ERROR_LINE, "ended", "role=%s number=%d exit=%d again_in_s=%d",
+			 role_name(servant->role), servant->number, WEXITSTATUS(wait_status),
+			 backoff_s);
 	/* Whoever takes over finds what is to do without waiting for its poll. */
 	process_wake(node->wake.indexer[1]);
 }
@@ -239,8 +252,8 @@ static void servant_ended(struct node *node, struct servant *servant, int wait_s
 static void receiver_ended(struct node *node, struct receiver_process *receiver, int wait_status)
 {
 	if (WIFSIGNALED(wait_status) && !process_stop)
-		log_line(LOG_ERROR_LINE, "died", "role=receiver signal=%d peer=%s", WTERMSIG(wait_status),
-		         receiver->address);
+		log_line(LOG_ERROR_LINE, "died", "role=receiver signal=%d peer=%s",
+			 WTERMSIG(wait_status), receiver->address);
 	*receiver = node->receivers[--node->n_receivers];
 	/* The end of an association may be news even where the receiver could not say so. */
 	process_wake(node->wake.indexer[1]);
@@ -269,7 +282,8 @@ static void collect_children(struct node *node)
 
 static void describe_peer(char address[64], const struct sockaddr_storage *peer, socklen_t length)
 {
-	if (getnameinfo((const struct sockaddr *)peer, length, address, 64, NULL, 0, NI_NUMERICHOST) != 0)
+	if (getnameinfo((const struct sockaddr *)peer, length, address, 64, NULL, 0,
+			NI_NUMERICHOST) != 0)
 		snprintf(address, 64, "unknown");
 	char *zone = strchr(address, '%');
 	if (zone != NULL)
@@ -305,8 +319,10 @@ static void accept_connection(struct node *node, int listener)
 	describe_peer(receiver.address, &peer, length);
 	int rejections;
 	receiver.over_limit = is_over_limit(node, receiver.address, &rejections);
-	if (receiver.over_limit && (rejections >= POLITE_REJECTIONS || node->n_receivers == node->max_receivers)) {
-		log_line(LOG_WARN_LINE, "closed", "peer=%s why=\"too many connections\"", receiver.address);
+	if (receiver.over_limit &&
+	    (rejections >= POLITE_REJECTIONS || node->n_receivers == node->max_receivers)) {
+		log_line(LOG_WARN_LINE, "closed", "peer=%s why=\"too many connections\"",
+			 receiver.address);
 		close(fd);
 		return;
 	}
@@ -314,11 +330,13 @@ static void accept_connection(struct node *node, int listener)
 	receiver.pid = fork();
 	if (receiver.pid == 0) {
 		become_child(node, "receiver", master);
-		_exit(receiver_main(node->config, &node->wake, fd, receiver.address, receiver.over_limit));
+		_exit(receiver_main(node->config, &node->wake, fd, receiver.address,
+				    receiver.over_limit));
 	}
 	close(fd);
 	if (receiver.pid < 0)
-		log_line(LOG_ERROR_LINE, "fork", "role=receiver peer=%s why=\"%s\"", receiver.address, strerror(errno));
+		log_line(LOG_ERROR_LINE, "fork", "role=receiver peer=%s why=\"%s\"",
+			 receiver.address, strerror(errno));
 	else
 		node->receivers[node->n_receivers++] = receiver;
 }
@@ -336,8 +354,9 @@ static void wait_for_events(struct node *node)
 	for (int i = 0; i < node->n_listeners; i++)
 		fds[i] = (struct pollfd){.fd = node->listeners[i], .events = POLLIN};
 	struct timespec timeout = {.tv_sec = (time_t)wait_s,
-	                           .tv_nsec = (long)((wait_s - (double)(time_t)wait_s) * 1e9)};
-	/* Signals arrive only in here, so none is missed between a look at the flags and the wait. */
+				   .tv_nsec = (long)((wait_s - (double)(time_t)wait_s) * 1e9)};
+	/* Signals arrive only in here, so none is missed between a look at the flags and the wait.
+	 */
 	if (ppoll(fds, (nfds_t)node->n_listeners, &timeout, &node->waiting_mask) <= 0)
 		return;
 	for (int i = 0; i < node->n_listeners; i++) {
@@ -375,7 +394,8 @@ static void stop_children(struct node *node)
 		if (alive == 0)
 			return;
 		if (monotonic_s() >= until_s) {
-			log_line(LOG_WARN_LINE, "killed", "processes=%d", signal_children(node, SIGKILL));
+			log_line(LOG_WARN_LINE, "killed", "processes=%d",
+				 signal_children(node, SIGKILL));
 			until_s = monotonic_s() + STOP_S;
 		}
 		struct timespec step = {.tv_nsec = 100000000};
@@ -392,7 +412,8 @@ static enum status_code supervise(struct node *node, struct status *st)
 	node->servants[node->n_servants++].role = ROLE_INDEXER;
 	node->servants[node->n_servants++].role = ROLE_SENDER;
 	for (int i = 0; i < node->config->workers && i < MAX_WORKERS; i++)
-		node->servants[node->n_servants++] = (struct servant){.role = ROLE_WORKER, .number = i};
+		node->servants[node->n_servants++] =
+		    (struct servant){.role = ROLE_WORKER, .number = i};
 	while (!process_stop) {
 		start_servants(node);
 		wait_for_events(node);
@@ -422,8 +443,8 @@ static void hold_signals(struct node *node)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
-enum status_code node_run(const struct config *config, void (*listening)(const struct config *config),
-                          struct status *st)
+enum status_code node_run(const struct config *config,
+			  void (*listening)(const struct config *config), struct status *st)
 {
 	struct node node = {.config = config, .lock_fd = -1};
 	umask(077);

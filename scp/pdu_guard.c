@@ -5,13 +5,13 @@
 #define PDU_ASSOCIATE_RQ 1
 #define PDU_ASSOCIATE_AC 2
 #define PDU_ASSOCIATE_RJ 3
-#define PDU_DATA         4
-#define PDU_RELEASE_RQ   5
-#define PDU_RELEASE_RP   6
-#define PDU_ABORT        7
+#define PDU_DATA	 4
+#define PDU_RELEASE_RQ	 5
+#define PDU_RELEASE_RP	 6
+#define PDU_ABORT	 7
 
 #define COMMAND_DATA_SET_TYPE 0x0800
-#define NO_DATA_SET           0x0101
+#define NO_DATA_SET	      0x0101
 
 static uint16_t little_u16(const uint8_t *bytes)
 {
@@ -20,7 +20,8 @@ static uint16_t little_u16(const uint8_t *bytes)
 
 static uint32_t big_u32(const uint8_t *bytes)
 {
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
 }
 
 void pdu_guard_init(struct pdu_guard *guard, uint32_t max_data_pdu)
@@ -33,7 +34,8 @@ void pdu_guard_init(struct pdu_guard *guard, uint32_t max_data_pdu)
 /* A whole command set: Implicit VR Little Endian, group 0000 only, nothing nested. */
 static const char *command_fault(struct pdu_guard *guard)
 {
-	static const uint8_t item[4] = {0xfe, 0xff, 0x00, 0xe0}, swapped[4] = {0xff, 0xfe, 0xe0, 0x00};
+	static const uint8_t item[4] = {0xfe, 0xff, 0x00, 0xe0},
+			     swapped[4] = {0xff, 0xfe, 0xe0, 0x00};
 	uint32_t at = 0;
 	guard->message_open = true;
 	for (int elements = 0; at < guard->command_size; elements++) {
@@ -47,7 +49,8 @@ static const char *command_fault(struct pdu_guard *guard)
 			return "command set with an element outside group 0000";
 		if (length > guard->command_size - at - 8)
 			return "command set with a length that leaves it";
-		if (length >= 8 && (memcmp(element + 8, item, 4) == 0 || memcmp(element + 8, swapped, 4) == 0))
+		if (length >= 8 &&
+		    (memcmp(element + 8, item, 4) == 0 || memcmp(element + 8, swapped, 4) == 0))
 			return "command set with a sequence";
 		if (little_u16(element + 2) == COMMAND_DATA_SET_TYPE && length == 2)
 			guard->message_open = little_u16(element + 8) != NO_DATA_SET;
@@ -63,9 +66,11 @@ static const char *begin_pdu(struct pdu_guard *guard)
 	switch (guard->pdu_type) {
 	case PDU_ASSOCIATE_RQ:
 	case PDU_ASSOCIATE_AC:
-		return guard->pdu_left > PDU_GUARD_MAX_ASSOCIATE ? "A-ASSOCIATE PDU too long" : NULL;
+		return guard->pdu_left > PDU_GUARD_MAX_ASSOCIATE ? "A-ASSOCIATE PDU too long"
+								 : NULL;
 	case PDU_DATA:
-		return guard->pdu_left > guard->max_data_pdu ? "P-DATA-TF PDU longer than offered" : NULL;
+		return guard->pdu_left > guard->max_data_pdu ? "P-DATA-TF PDU longer than offered"
+							     : NULL;
 	case PDU_ASSOCIATE_RJ:
 	case PDU_RELEASE_RQ:
 	case PDU_RELEASE_RP:
@@ -157,7 +162,8 @@ bool pdu_guard_feed(struct pdu_guard *guard, const uint8_t *bytes, size_t size)
 			size -= part;
 			guard->pdu_left -= part;
 		}
-		if (guard->fault == NULL && guard->pdu_left == 0 && guard->pdv_left == 0 && guard->header_filled == 0)
+		if (guard->fault == NULL && guard->pdu_left == 0 && guard->pdv_left == 0 &&
+		    guard->header_filled == 0)
 			guard->pdu_type = 0;
 	}
 	return guard->fault == NULL;
@@ -165,5 +171,6 @@ bool pdu_guard_feed(struct pdu_guard *guard, const uint8_t *bytes, size_t size)
 
 bool pdu_guard_is_idle(const struct pdu_guard *guard)
 {
-	return guard->pdu_type == 0 && guard->header_filled == 0 && guard->command_size == 0 && !guard->message_open;
+	return guard->pdu_type == 0 && guard->header_filled == 0 && guard->command_size == 0 &&
+	       !guard->message_open;
 }

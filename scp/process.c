@@ -27,7 +27,8 @@ void process_catch_signals(void)
 
 enum status_code process_make_pipes(struct wake_pipes *wake, struct status *st)
 {
-	if (pipe2(wake->indexer, O_NONBLOCK | O_CLOEXEC) != 0 || pipe2(wake->worker, O_NONBLOCK | O_CLOEXEC) != 0 ||
+	if (pipe2(wake->indexer, O_NONBLOCK | O_CLOEXEC) != 0 ||
+	    pipe2(wake->worker, O_NONBLOCK | O_CLOEXEC) != 0 ||
 	    pipe2(wake->sender, O_NONBLOCK | O_CLOEXEC) != 0)
 		return status_fail(st, STATUS_RETRY, "cannot make a pipe: %s", strerror(errno));
 	return STATUS_OK;
@@ -37,7 +38,8 @@ void process_wait(int read_fd, int extra_fd, int timeout_ms)
 {
 	if (process_stop)
 		return;
-	struct pollfd fds[2] = {{.fd = read_fd, .events = POLLIN}, {.fd = extra_fd, .events = POLLIN}};
+	struct pollfd fds[2] = {{.fd = read_fd, .events = POLLIN},
+				{.fd = extra_fd, .events = POLLIN}};
 	if (poll(fds, 2, timeout_ms) <= 0 || (fds[0].revents & POLLIN) == 0)
 		return;
 	char bytes[256];

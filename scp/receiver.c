@@ -19,17 +19,17 @@
 #include "storage_classes.h"
 
 #define REQUEST_TIMEOUT_S 10
-#define WAKE_INTERVAL_S   0.1
+#define WAKE_INTERVAL_S	  0.1
 
 /* PS3.4 B.2.3 and PS3.7 annex C. */
 const struct received_status received_statuses[RECEIVED_OUTCOMES] = {
-	[RECEIVED_STORED] = {0x0000, "nothing: it is on stable storage"},
-	[RECEIVED_PROCESSING_FAILURE] = {0x0110, "try again, then ask"},
-	[RECEIVED_NO_ROOM] = {0xa700, "try again later"},
-	[RECEIVED_TOO_LARGE] = {0xa700, "ask the administrator to raise the limit"},
-	[RECEIVED_MISMATCH] = {0xa900, "repair the object"},
-	[RECEIVED_MALFORMED] = {0xc000, "repair the object"},
-	[RECEIVED_WRONG_SOP_CLASS] = {0x0122, "negotiate the SOP class"},
+    [RECEIVED_STORED] = {0x0000, "nothing: it is on stable storage"},
+    [RECEIVED_PROCESSING_FAILURE] = {0x0110, "try again, then ask"},
+    [RECEIVED_NO_ROOM] = {0xa700, "try again later"},
+    [RECEIVED_TOO_LARGE] = {0xa700, "ask the administrator to raise the limit"},
+    [RECEIVED_MISMATCH] = {0xa900, "repair the object"},
+    [RECEIVED_MALFORMED] = {0xc000, "repair the object"},
+    [RECEIVED_WRONG_SOP_CLASS] = {0x0122, "negotiate the SOP class"},
 };
 
 struct receiver {
@@ -101,7 +101,8 @@ static enum association_admission admit(void *user, const char *calling_ae, cons
 	return ASSOCIATION_ADMIT;
 }
 
-static int choose(void *user, const char *sop_class_uid, const char *const *transfer_syntax_uids, int count)
+static int choose(void *user, const char *sop_class_uid, const char *const *transfer_syntax_uids,
+		  int count)
 {
 	const struct receiver *receiver = user;
 	if (!storage_class_is_accepted(sop_class_uid, receiver->config->accept_unknown_storage))
@@ -140,13 +141,15 @@ static void take(void *user, const void *bytes, size_t size)
 		return;
 	if (reception->size > megabytes(receiver->config->max_instance_mb)) {
 		(void)status_fail(&reception->fault, STATUS_REFUSE, "longer than %g MB",
-		                  receiver->config->max_instance_mb);
+				  receiver->config->max_instance_mb);
 		spoil(reception, RECEIVED_TOO_LARGE);
 	} else if (receiver->received_bytes > megabytes(receiver->config->max_association_mb)) {
-		(void)status_fail(&reception->fault, STATUS_REFUSE, "more than %g MB on one association",
-		                  receiver->config->max_association_mb);
+		(void)status_fail(&reception->fault, STATUS_REFUSE,
+				  "more than %g MB on one association",
+				  receiver->config->max_association_mb);
 		spoil(reception, RECEIVED_TOO_LARGE);
-	} else if (log_writer_write(receiver->writer, bytes, size, &reception->fault) != STATUS_OK) {
+	} else if (log_writer_write(receiver->writer, bytes, size, &reception->fault) !=
+		   STATUS_OK) {
 		spoil(reception, RECEIVED_NO_ROOM);
 	}
 }
@@ -159,13 +162,13 @@ static enum status_code check_free_space(const struct config *config, struct sta
 	double free_mb = (double)disk.f_bavail * (double)disk.f_frsize / 1e6;
 	if (free_mb >= config->min_free_disk_mb)
 		return STATUS_OK;
-	return status_fail(st, STATUS_RETRY, "disk nearly full: %.0f MB free, %g MB are kept free", free_mb,
-	                   config->min_free_disk_mb);
+	return status_fail(st, STATUS_RETRY, "disk nearly full: %.0f MB free, %g MB are kept free",
+			   free_mb, config->min_free_disk_mb);
 }
 
 /* An abandoned log is closed; the next instance gets another. */
-static enum status_code begin_record(struct receiver *receiver, const struct association_store *store,
-                                     struct status *st)
+static enum status_code begin_record(struct receiver *receiver,
+				     const struct association_store *store, struct status *st)
 {
 	enum status_code code = check_free_space(receiver->config, st);
 	if (code == STATUS_OK && receiver->writer == NULL)
@@ -174,10 +177,14 @@ static enum status_code begin_record(struct receiver *receiver, const struct ass
 		return code;
 	struct log_record_info info = {.received_us = (int64_t)(clock_s(CLOCK_REALTIME) * 1e6)};
 	snprintf(info.sop_class_uid, sizeof info.sop_class_uid, "%s", store->sop_class_uid);
-	snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "%s", store->sop_instance_uid);
-	snprintf(info.transfer_syntax_uid, sizeof info.transfer_syntax_uid, "%s", store->transfer_syntax_uid);
-	snprintf(info.calling_ae, sizeof info.calling_ae, "%s", association_calling_ae(receiver->association));
-	snprintf(info.called_ae, sizeof info.called_ae, "%s", association_called_ae(receiver->association));
+	snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "%s",
+		 store->sop_instance_uid);
+	snprintf(info.transfer_syntax_uid, sizeof info.transfer_syntax_uid, "%s",
+		 store->transfer_syntax_uid);
+	snprintf(info.calling_ae, sizeof info.calling_ae, "%s",
+		 association_calling_ae(receiver->association));
+	snprintf(info.called_ae, sizeof info.called_ae, "%s",
+		 association_called_ae(receiver->association));
 	snprintf(info.peer_address, sizeof info.peer_address, "%s", receiver->peer_address);
 	return log_writer_begin(receiver->writer, &info, st);
 }
@@ -186,11 +193,9 @@ static enum status_code begin_record(struct receiver *receiver, const struct ass
 static bool command_is_fine(struct reception *reception, const struct association_store *store)
 {
 	struct status *st = &reception->fault;
-	if (!store->has_data_set) {
-		(void)status_fail(st, STATUS_REFUSE, "C-STORE without a data set");
-		reception->outcome = RECEIVED_MALFORMED;
-	} else if (strcmp(store->sop_class_uid, store->context_sop_class_uid) != 0) {
-		(void)status_fail(st, STATUS_REFUSE, "SOP class is not that of its presentation context");
+	if (strcmp(store->sop_class_uid, store->context_sop_class_uid) != 0) {
+		(void)status_fail(st, STATUS_REFUSE,
+				  "SOP class is not that of its presentation context");
 		reception->outcome = RECEIVED_WRONG_SOP_CLASS;
 	} else if (!screen_uid_is_valid(store->sop_instance_uid, strlen(store->sop_instance_uid))) {
 		(void)status_fail(st, STATUS_REFUSE, "SOP Instance UID of the command is no UID");
@@ -202,7 +207,8 @@ static bool command_is_fine(struct reception *reception, const struct associatio
 }
 
 /* The only place that makes a success. */
-static enum received screen_and_commit(struct reception *reception, const struct association_store *store)
+static enum received screen_and_commit(struct reception *reception,
+				       const struct association_store *store)
 {
 	struct log_writer *writer = reception->receiver->writer;
 	struct status *st = &reception->fault;
@@ -214,15 +220,17 @@ static enum received screen_and_commit(struct reception *reception, const struct
 		return RECEIVED_NO_ROOM;
 	}
 	struct screen_report report;
-	if (screen_dataset(&report, bytes != NULL ? bytes : nothing, size, store->transfer_syntax_uid,
-	                   store->sop_class_uid, store->sop_instance_uid, st) != STATUS_OK)
+	if (screen_dataset(&report, bytes != NULL ? bytes : nothing, size,
+			   store->transfer_syntax_uid, store->sop_class_uid,
+			   store->sop_instance_uid, st) != STATUS_OK)
 		return report.verdict == SCREEN_MISMATCH ? RECEIVED_MISMATCH : RECEIVED_MALFORMED;
 	if (log_writer_commit(writer, st) != STATUS_OK)
 		return RECEIVED_NO_ROOM;
 	return RECEIVED_STORED;
 }
 
-/* Also when the peer pauses: a stream of instances wakes the indexer ten times a second, its end at once. */
+/* Also when the peer pauses: a stream of instances wakes the indexer ten times a second, its end at
+ * once. */
 static void wake_indexer(void *user)
 {
 	struct receiver *receiver = user;
@@ -234,7 +242,7 @@ static void wake_indexer(void *user)
 }
 
 static void note_outcome(struct receiver *receiver, const struct association_store *store,
-                         const struct reception *reception)
+			 const struct reception *reception)
 {
 	if (reception->outcome == RECEIVED_STORED) {
 		receiver->stored++;
@@ -244,14 +252,16 @@ static void note_outcome(struct receiver *receiver, const struct association_sto
 		return;
 	}
 	receiver->refused++;
-	log_line(LOG_WARN_LINE, "refused", "status=%04x sop_instance=%.64s peer=%s calling=%s why=\"%s\"",
-	         received_statuses[reception->outcome].dimse_status, store->sop_instance_uid, receiver->peer_address,
-	         association_calling_ae(receiver->association), reception->fault.text);
+	log_line(LOG_WARN_LINE, "refused",
+		 "status=%04x sop_instance=%.64s peer=%s calling=%s why=\"%s\"",
+		 received_statuses[reception->outcome].dimse_status, store->sop_instance_uid,
+		 receiver->peer_address, association_calling_ae(receiver->association),
+		 reception->fault.text);
 }
 
 /* One C-STORE: command, data set, answer. */
-static enum status_code receive_instance(struct receiver *receiver, const struct association_store *store,
-                                         struct status *st)
+static enum status_code receive_instance(struct receiver *receiver,
+					 const struct association_store *store, struct status *st)
 {
 	struct reception reception = {.receiver = receiver, .outcome = RECEIVED_PROCESSING_FAILURE};
 	if (command_is_fine(&reception, store)) {
@@ -259,7 +269,7 @@ static enum status_code receive_instance(struct receiver *receiver, const struct
 		if (!reception.recording)
 			reception.outcome = RECEIVED_NO_ROOM;
 	}
-	if (store->has_data_set && association_receive(receiver->association, take, &reception, st) != STATUS_OK) {
+	if (association_receive(receiver->association, take, &reception, st) != STATUS_OK) {
 		if (reception.recording)
 			spoil(&reception, RECEIVED_PROCESSING_FAILURE);
 		return st->code;
@@ -274,8 +284,9 @@ static enum status_code receive_instance(struct receiver *receiver, const struct
 		log_writer_close(receiver->writer);
 		receiver->writer = NULL;
 	}
-	return association_answer_store(receiver->association, received_statuses[reception.outcome].dimse_status,
-	                                reception.fault.text, st);
+	return association_answer_store(receiver->association,
+					received_statuses[reception.outcome].dimse_status,
+					reception.fault.text, st);
 }
 
 static enum status_code serve(struct receiver *receiver, struct status *st)
@@ -309,26 +320,28 @@ static void limit_process(void)
 #endif
 }
 
-int receiver_main(const struct config *config, const struct wake_pipes *wake, int fd, const char *peer_address,
-                  bool over_limit)
+int receiver_main(const struct config *config, const struct wake_pipes *wake, int fd,
+		  const char *peer_address, bool over_limit)
 {
 	limit_process();
-	struct receiver receiver = {.config = config, .wake = wake, .peer_address = peer_address,
-	                            .over_limit = over_limit};
-	const struct association_policy policy = {.admit = admit, .choose = choose, .user = &receiver};
+	struct receiver receiver = {
+	    .config = config, .wake = wake, .peer_address = peer_address, .over_limit = over_limit};
+	const struct association_policy policy = {
+	    .admit = admit, .choose = choose, .user = &receiver};
 	const struct association_limits limits = {
-		.request_timeout_s = REQUEST_TIMEOUT_S,
-		.idle_timeout_s = config->idle_timeout_s,
-		.total_timeout_s = config->association_timeout_s,
-		/* What is over the share is answered first; only much more cuts the line. */
-		.max_bytes = megabytes(1.1 * config->max_association_mb + 2 * config->max_instance_mb),
-		.stop = &process_stop,
-		.quiet = wake_indexer,
-		.user = &receiver,
+	    .request_timeout_s = REQUEST_TIMEOUT_S,
+	    .idle_timeout_s = config->idle_timeout_s,
+	    .total_timeout_s = config->association_timeout_s,
+	    /* What is over the share is answered first; only much more cuts the line. */
+	    .max_bytes = megabytes(1.1 * config->max_association_mb + 2 * config->max_instance_mb),
+	    .stop = &process_stop,
+	    .quiet = wake_indexer,
+	    .user = &receiver,
 	};
 	struct status st = STATUS_INIT;
 	if (association_accept(&receiver.association, fd, &policy, &limits, &st) != STATUS_OK) {
-		log_line(LOG_WARN_LINE, "no-association", "peer=%s why=\"%s\"", peer_address, st.text);
+		log_line(LOG_WARN_LINE, "no-association", "peer=%s why=\"%s\"", peer_address,
+			 st.text);
 		return 1;
 	}
 	enum status_code code = serve(&receiver, &st);
@@ -336,9 +349,10 @@ int receiver_main(const struct config *config, const struct wake_pipes *wake, in
 	if (receiver.stored > 0)
 		process_wake(wake->indexer[1]);
 	log_line(code == STATUS_OK ? LOG_INFO_LINE : LOG_WARN_LINE, "association",
-	         "peer=%s calling=%s stored=%d refused=%d bytes=%llu end=\"%s\"", peer_address,
-	         association_calling_ae(receiver.association), receiver.stored, receiver.refused,
-	         (unsigned long long)receiver.received_bytes, code == STATUS_OK ? "released" : st.text);
+		 "peer=%s calling=%s stored=%d refused=%d bytes=%llu end=\"%s\"", peer_address,
+		 association_calling_ae(receiver.association), receiver.stored, receiver.refused,
+		 (unsigned long long)receiver.received_bytes,
+		 code == STATUS_OK ? "released" : st.text);
 	association_free(receiver.association);
 	return code == STATUS_OK ? 0 : 1;
 }

@@ -1,7 +1,8 @@
 /* receiver.h - what a received instance is answered with: the one table of C-STORE status codes.
  *
- * The status tells the sender what to do; the words go into Error Comment (0000,0902) and the log. Every answer starts as
- * RECEIVED_PROCESSING_FAILURE and becomes RECEIVED_STORED in one place, behind the flush of the log. */
+ * The status tells the sender what to do; the words go into Error Comment (0000,0902) and the log.
+ * Every answer starts as RECEIVED_PROCESSING_FAILURE and becomes RECEIVED_STORED in one place,
+ * behind the flush of the log. */
 #ifndef RECEIVER_H
 #define RECEIVER_H
 
@@ -13,11 +14,11 @@
 enum received {
 	RECEIVED_STORED,
 	RECEIVED_PROCESSING_FAILURE, /* nothing better is known */
-	RECEIVED_NO_ROOM,            /* disk full, or the log failed: try again later */
-	RECEIVED_TOO_LARGE,          /* longer than max-instance-mb, or the association's share is used up */
-	RECEIVED_MISMATCH,           /* SOP class or instance of the data set differ from the command's */
-	RECEIVED_MALFORMED,          /* the screen refuses it, or a UID of the command is none */
-	RECEIVED_WRONG_SOP_CLASS,    /* the command's class is not that of its presentation context */
+	RECEIVED_NO_ROOM,	     /* disk full, or the log failed: try again later */
+	RECEIVED_TOO_LARGE, /* longer than max-instance-mb, or the association's share is used up */
+	RECEIVED_MISMATCH,  /* SOP class or instance of the data set differ from the command's */
+	RECEIVED_MALFORMED, /* the screen refuses it, or a UID of the command is none */
+	RECEIVED_WRONG_SOP_CLASS, /* the command's class is not that of its presentation context */
 	RECEIVED_OUTCOMES
 };
 
@@ -28,8 +29,10 @@ struct received_status {
 
 extern const struct received_status received_statuses[RECEIVED_OUTCOMES];
 
-/* Whether a caller (AE title and numeric address) is one of the configured ones; everyone is when none is configured. */
-bool receiver_knows_caller(const struct config *config, const char *calling_ae, const char *address);
+/* Whether a caller (AE title and numeric address) is one of the configured ones; everyone is when
+ * none is configured. */
+bool receiver_knows_caller(const struct config *config, const char *calling_ae,
+			   const char *address);
 
 /* Whether address lies in network: "" any, an address, or ADDRESS/BITS; IPv4 and IPv6. */
 bool receiver_address_matches(const char *network, const char *address);

@@ -13,7 +13,7 @@
 
 #include "reception_log_format.h"
 
-#define ROLL_AT_BYTES      ((uint64_t)256 << 20)
+#define ROLL_AT_BYTES	   ((uint64_t)256 << 20)
 #define FIRST_STEP_BYTES   ((uint64_t)8 << 20)
 #define LARGEST_STEP_BYTES ((uint64_t)64 << 20)
 
@@ -24,7 +24,7 @@ struct log_writer {
 	int n_files;
 	int fd; /* -1: no file yet */
 	uint64_t file_key;
-	uint64_t end;       /* behind the last committed record */
+	uint64_t end;	    /* behind the last committed record */
 	uint64_t allocated; /* the file's size now */
 	bool directory_synced, abandoned;
 
@@ -56,7 +56,8 @@ enum status_code log_writer_open(struct log_writer **writer, const char *spool, 
 	if (code != STATUS_OK)
 		return code;
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-		return status_fail(st, STATUS_RETRY, "reception log: cannot make %s: %s", folder, strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log: cannot make %s: %s", folder,
+				   strerror(errno));
 	struct log_writer *made = calloc(1, sizeof *made);
 	if (made == NULL)
 		return status_fail(st, STATUS_RETRY, "reception log: out of memory");
@@ -67,8 +68,8 @@ enum status_code log_writer_open(struct log_writer **writer, const char *spool, 
 	gmtime_r(&now_s, &utc);
 	char second[32];
 	strftime(second, sizeof second, "%Y%m%dT%H%M%S", &utc);
-	snprintf(made->association, sizeof made->association, "%s.%06d-%ld", second, (int)(now_us % 1000000),
-	         (long)getpid());
+	snprintf(made->association, sizeof made->association, "%s.%06d-%ld", second,
+		 (int)(now_us % 1000000), (long)getpid());
 	made->fd = -1;
 	*writer = made;
 	return STATUS_OK;
@@ -95,26 +96,30 @@ static void close_file(struct log_writer *writer)
 static enum status_code open_file(struct log_writer *writer, struct status *st)
 {
 	char path[1200];
-	snprintf(writer->name, sizeof writer->name, "%s-%04d.hlog", writer->association, writer->n_files);
+	snprintf(writer->name, sizeof writer->name, "%s-%04d.hlog", writer->association,
+		 writer->n_files);
 	enum status_code code = record_path(path, writer->spool, writer->name, st);
 	if (code != STATUS_OK)
 		return code;
 	if (getrandom(&writer->file_key, sizeof writer->file_key, 0) != sizeof writer->file_key)
-		return status_fail(st, STATUS_RETRY, "reception log: no random key: %s", strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log: no random key: %s",
+				   strerror(errno));
 	writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (writer->fd < 0)
-		return status_fail(st, STATUS_RETRY, "reception log: cannot make %s: %s", path, strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log: cannot make %s: %s", path,
+				   strerror(errno));
 	writer->n_files++;
 	writer->end = writer->allocated = 0;
 	writer->directory_synced = false;
 	return STATUS_OK;
 }
 
-/* Room for size more bytes of the open record and what closes it: in growing steps, or exactly when the disk is nearly full. */
+/* Room for size more bytes of the open record and what closes it: in growing steps, or exactly when
+ * the disk is nearly full. */
 static enum status_code make_room(struct log_writer *writer, size_t size, struct status *st)
 {
-	uint64_t needed = writer->end + sizeof writer->header + record_padded(writer->data_written + size) +
-	                  sizeof writer->header.magic;
+	uint64_t needed = writer->end + sizeof writer->header +
+			  record_padded(writer->data_written + size) + sizeof writer->header.magic;
 	if (needed <= writer->allocated)
 		return STATUS_OK;
 	uint64_t step = writer->allocated < FIRST_STEP_BYTES ? FIRST_STEP_BYTES : writer->allocated;
@@ -123,26 +128,31 @@ static enum status_code make_room(struct log_writer *writer, size_t size, struct
 	uint64_t wished = writer->allocated + step;
 	if (wished < needed)
 		wished = needed;
-	int error = posix_fallocate(writer->fd, (off_t)writer->allocated, (off_t)(wished - writer->allocated));
+	int error = posix_fallocate(writer->fd, (off_t)writer->allocated,
+				    (off_t)(wished - writer->allocated));
 	if (error != 0 && wished > needed) {
 		wished = needed;
-		error = posix_fallocate(writer->fd, (off_t)writer->allocated, (off_t)(wished - writer->allocated));
+		error = posix_fallocate(writer->fd, (off_t)writer->allocated,
+					(off_t)(wished - writer->allocated));
 	}
 	if (error != 0) {
 		/* What a failed attempt took is given back, so that others can go on. */
 		if (ftruncate(writer->fd, (off_t)writer->allocated) != 0)
 			writer->abandoned = true;
-		return status_fail(st, STATUS_RETRY, "reception log: no room in %s: %s", writer->spool,
-		                   strerror(error));
+		return status_fail(st, STATUS_RETRY, "reception log: no room in %s: %s",
+				   writer->spool, strerror(error));
 	}
 	writer->allocated = wished;
 	return STATUS_OK;
 }
 
-enum status_code log_writer_begin(struct log_writer *writer, const struct log_record_info *info, struct status *st)
+enum status_code log_writer_begin(struct log_writer *writer, const struct log_record_info *info,
+				  struct status *st)
 {
 	if (writer->abandoned)
-		return status_fail(st, STATUS_RETRY, "reception log: %s was abandoned after a disk error", writer->name);
+		return status_fail(st, STATUS_RETRY,
+				   "reception log: %s was abandoned after a disk error",
+				   writer->name);
 	log_writer_cancel(writer);
 	if (writer->fd >= 0 && writer->end >= ROLL_AT_BYTES)
 		close_file(writer);
@@ -159,8 +169,10 @@ enum status_code log_writer_begin(struct log_writer *writer, const struct log_re
 	header->received_us = info->received_us;
 	header->file_key = writer->file_key;
 	snprintf(header->sop_class_uid, sizeof header->sop_class_uid, "%s", info->sop_class_uid);
-	snprintf(header->sop_instance_uid, sizeof header->sop_instance_uid, "%s", info->sop_instance_uid);
-	snprintf(header->transfer_syntax_uid, sizeof header->transfer_syntax_uid, "%s", info->transfer_syntax_uid);
+	snprintf(header->sop_instance_uid, sizeof header->sop_instance_uid, "%s",
+		 info->sop_instance_uid);
+	snprintf(header->transfer_syntax_uid, sizeof header->transfer_syntax_uid, "%s",
+		 info->transfer_syntax_uid);
 	snprintf(header->calling_ae, sizeof header->calling_ae, "%s", info->calling_ae);
 	snprintf(header->called_ae, sizeof header->called_ae, "%s", info->called_ae);
 	snprintf(header->peer_address, sizeof header->peer_address, "%s", info->peer_address);
@@ -169,7 +181,8 @@ enum status_code log_writer_begin(struct log_writer *writer, const struct log_re
 	return make_room(writer, 0, st);
 }
 
-enum status_code log_writer_write(struct log_writer *writer, const void *bytes, size_t size, struct status *st)
+enum status_code log_writer_write(struct log_writer *writer, const void *bytes, size_t size,
+				  struct status *st)
 {
 	if (!writer->record_open)
 		return status_fail(st, STATUS_BUG, "reception log: write without an open record");
@@ -177,8 +190,10 @@ enum status_code log_writer_write(struct log_writer *writer, const void *bytes, 
 	enum status_code code = make_room(writer, size, st);
 	if (code != STATUS_OK)
 		return code;
-	if (!record_pwrite(writer->fd, bytes, size, writer->end + sizeof writer->header + writer->data_written))
-		return status_fail(st, STATUS_RETRY, "reception log: cannot write %s: %s", writer->name, strerror(errno));
+	if (!record_pwrite(writer->fd, bytes, size,
+			   writer->end + sizeof writer->header + writer->data_written))
+		return status_fail(st, STATUS_RETRY, "reception log: cannot write %s: %s",
+				   writer->name, strerror(errno));
 	writer->header.data_crc32 = record_crc32(writer->header.data_crc32, bytes, size);
 	writer->data_written += size;
 	return STATUS_OK;
@@ -193,7 +208,8 @@ const uint8_t *log_writer_bytes(struct log_writer *writer, size_t *size)
 	uint64_t page = start & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
 	if (writer->mapping == NULL) {
 		writer->mapping_size = (size_t)(start - page + writer->data_written);
-		writer->mapping = mmap(NULL, writer->mapping_size, PROT_READ, MAP_SHARED, writer->fd, (off_t)page);
+		writer->mapping = mmap(NULL, writer->mapping_size, PROT_READ, MAP_SHARED,
+				       writer->fd, (off_t)page);
 		if (writer->mapping == MAP_FAILED) {
 			writer->mapping = NULL;
 			return NULL;
@@ -227,11 +243,12 @@ enum status_code log_writer_commit(struct log_writer *writer, struct status *st)
 	header->header_crc32 = record_header_crc32(header);
 	uint64_t trailer = writer->end + sizeof *header + record_padded(header->data_size);
 
-	/* The space may hold bytes of a cancelled record: a stale trailer must not show this one early. */
+	/* The space may hold bytes of a cancelled record: a stale trailer must not show this one
+	 * early. */
 	static const char zeros[8];
 	bool durable = record_pwrite(writer->fd, zeros, sizeof zeros, trailer) &&
-	               record_pwrite(writer->fd, header, sizeof *header, writer->end) &&
-	               fdatasync(writer->fd) == 0;
+		       record_pwrite(writer->fd, header, sizeof *header, writer->end) &&
+		       fdatasync(writer->fd) == 0;
 	if (durable && !writer->directory_synced)
 		durable = writer->directory_synced = sync_directory(writer);
 	if (durable)
@@ -242,8 +259,9 @@ enum status_code log_writer_commit(struct log_writer *writer, struct status *st)
 		/* Nobody will acknowledge it: recovery must not find it either. */
 		static const struct record_header no_header;
 		(void)record_pwrite(writer->fd, &no_header, sizeof no_header, writer->end);
-		return status_fail(st, STATUS_RETRY, "reception log: %s is abandoned, the disk failed: %s",
-		                   writer->name, strerror(error));
+		return status_fail(st, STATUS_RETRY,
+				   "reception log: %s is abandoned, the disk failed: %s",
+				   writer->name, strerror(error));
 	}
 	writer->end = trailer + sizeof zeros;
 	return STATUS_OK;
@@ -271,7 +289,8 @@ void log_writer_close(struct log_writer *writer)
 	if (writer == NULL)
 		return;
 	log_writer_cancel(writer);
-	/* Not flushed: lost in a crash, recovery writes it again. An abandoned file may not take another byte. */
+	/* Not flushed: lost in a crash, recovery writes it again. An abandoned file may not take
+	 * another byte. */
 	bool any = writer->end > 0 || writer->n_files > 1;
 	if (writer->fd >= 0 && any && !writer->abandoned &&
 	    record_write_end(writer->fd, writer->end, writer->file_key, clock_now_us(), false))

@@ -6,12 +6,14 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum status_code record_path(char path[1200], const char *spool, const char *name, struct status *st)
+enum status_code record_path(char path[1200], const char *spool, const char *name,
+			     struct status *st)
 {
 	int length = name[0] == '\0' ? snprintf(path, 1200, "%s/log", spool)
-	                             : snprintf(path, 1200, "%s/log/%s", spool, name);
+				     : snprintf(path, 1200, "%s/log/%s", spool, name);
 	if (length < 0 || length >= 1200)
-		return status_fail(st, STATUS_CONFIG, "spool: the path %.80s... is too long", spool);
+		return status_fail(st, STATUS_CONFIG, "spool: the path %.80s... is too long",
+				   spool);
 	return STATUS_OK;
 }
 
@@ -85,8 +87,10 @@ bool record_write_end(int fd, uint64_t offset, uint64_t file_key, int64_t receiv
 	struct {
 		struct record_header header;
 		char trailer[8];
-	} end = {.header = {.version = RECORD_VERSION, .kind = RECORD_END, .received_us = received_us,
-	                    .file_key = file_key}};
+	} end = {.header = {.version = RECORD_VERSION,
+			    .kind = RECORD_END,
+			    .received_us = received_us,
+			    .file_key = file_key}};
 	memcpy(end.header.magic, RECORD_MAGIC, sizeof end.header.magic);
 	memcpy(end.trailer, RECORD_TRAILER, sizeof end.trailer);
 	end.header.header_crc32 = record_header_crc32(&end.header);

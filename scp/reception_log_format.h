@@ -1,6 +1,8 @@
-/* reception_log_format.h - the bytes of a reception log; shared by its writer, its reader and its recovery only.
+/* reception_log_format.h - the bytes of a reception log; shared by its writer, its reader and its
+ * recovery only.
  *
- * Version 1. Little endian, as on every machine this runs on (asserted). All text fields are zero padded and zero terminated. */
+ * Version 1. Little endian, as on every machine this runs on (asserted). All text fields are zero
+ * padded and zero terminated. */
 #ifndef RECEPTION_LOG_FORMAT_H
 #define RECEPTION_LOG_FORMAT_H
 
@@ -16,7 +18,7 @@
 
 enum record_kind {
 	RECORD_INSTANCE = 1,
-	RECORD_END = 2,    /* of the association */
+	RECORD_END = 2,	   /* of the association */
 	RECORD_DAMAGED = 3 /* made by recovery: its data are what was damaged */
 };
 
@@ -26,7 +28,8 @@ struct record_header {
 	uint32_t kind;
 	uint64_t data_size;
 	int64_t received_us;
-	uint64_t file_key; /* the same in all records of a file: bytes sent by a peer cannot pass for a record */
+	uint64_t file_key; /* the same in all records of a file: bytes sent by a peer cannot pass
+			      for a record */
 	uint32_t data_crc32;
 	uint32_t header_crc32; /* over the header with this field 0 */
 	char sop_class_uid[72], sop_instance_uid[72], transfer_syntax_uid[72];
@@ -38,9 +41,10 @@ _Static_assert(sizeof(struct record_header) == 384, "the header is 384 bytes on 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "logs are little endian");
 
 /* <spool>/log or <spool>/log/NAME; STATUS_CONFIG when that is too long. */
-enum status_code record_path(char path[1200], const char *spool, const char *name, struct status *st);
+enum status_code record_path(char path[1200], const char *spool, const char *name,
+			     struct status *st);
 
-uint64_t record_padded(uint64_t data_size);               /* rounded up to 8 */
+uint64_t record_padded(uint64_t data_size);		    /* rounded up to 8 */
 uint64_t record_length(const struct record_header *header); /* header, data, padding, trailer */
 uint32_t record_header_crc32(const struct record_header *header);
 uint32_t record_crc32(uint32_t crc, const void *bytes, size_t size); /* starts with 0 */

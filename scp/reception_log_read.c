@@ -35,9 +35,11 @@ static void describe(struct log_record_info *info, const struct record_header *h
 	info->end_of_association = header->kind == RECORD_END;
 }
 
-/* Maps the data of one record, which a durable trailer follows: that part of a file is never truncated. */
-static enum status_code visit(int fd, const char *name, uint64_t offset, const struct record_header *header,
-                              log_found *found, void *user, struct status *st)
+/* Maps the data of one record, which a durable trailer follows: that part of a file is never
+ * truncated. */
+static enum status_code visit(int fd, const char *name, uint64_t offset,
+			      const struct record_header *header, log_found *found, void *user,
+			      struct status *st)
 {
 	struct log_record_info info;
 	describe(&info, header);
@@ -48,14 +50,15 @@ static enum status_code visit(int fd, const char *name, uint64_t offset, const s
 	size_t mapped = (size_t)(start - page + header->data_size);
 	void *mapping = mmap(NULL, mapped, PROT_READ, MAP_SHARED, fd, (off_t)page);
 	if (mapping == MAP_FAILED)
-		return status_fail(st, STATUS_RETRY, "reception log %s: cannot map %zu bytes: %s", name, mapped,
-		                   strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log %s: cannot map %zu bytes: %s",
+				   name, mapped, strerror(errno));
 	const uint8_t *data = (const uint8_t *)mapping + (start - page);
 	enum status_code code;
 	if (record_crc32(0, data, (size_t)header->data_size) != header->data_crc32)
-		code = status_fail(st, STATUS_REFUSE,
-		                   "reception log %s: record at byte %llu does not match its checksum", name,
-		                   (unsigned long long)offset);
+		code =
+		    status_fail(st, STATUS_REFUSE,
+				"reception log %s: record at byte %llu does not match its checksum",
+				name, (unsigned long long)offset);
 	else
 		code = found(user, &info, start, data, (size_t)header->data_size, st);
 	munmap(mapping, mapped);
@@ -67,12 +70,13 @@ static bool record_is_durable(int fd, uint64_t offset, struct record_header *hea
 {
 	char trailer[8];
 	return record_pread(fd, header, sizeof *header, offset) && record_header_is_valid(header) &&
-	       record_pread(fd, trailer, sizeof trailer, offset + record_length(header) - sizeof trailer) &&
+	       record_pread(fd, trailer, sizeof trailer,
+			    offset + record_length(header) - sizeof trailer) &&
 	       memcmp(trailer, RECORD_TRAILER, sizeof trailer) == 0;
 }
 
-enum status_code log_read(const char *spool, const char *name, uint64_t offset, uint64_t *next_offset, log_found *found,
-                          void *user, struct status *st)
+enum status_code log_read(const char *spool, const char *name, uint64_t offset,
+			  uint64_t *next_offset, log_found *found, void *user, struct status *st)
 {
 	*next_offset = offset;
 	char path[1200];
@@ -81,7 +85,8 @@ enum status_code log_read(const char *spool, const char *name, uint64_t offset, 
 		return code;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return status_fail(st, STATUS_RETRY, "reception log: cannot open %s: %s", path, strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log: cannot open %s: %s", path,
+				   strerror(errno));
 	struct record_header header;
 	while (code == STATUS_OK && record_is_durable(fd, *next_offset, &header)) {
 		if (header.kind != RECORD_DAMAGED)
@@ -112,7 +117,8 @@ enum status_code log_list(char ***names, int *count, const char *spool, struct s
 	if (n < 0 && errno == ENOENT)
 		return STATUS_OK;
 	if (n < 0)
-		return status_fail(st, STATUS_RETRY, "reception log: cannot list %s: %s", folder, strerror(errno));
+		return status_fail(st, STATUS_RETRY, "reception log: cannot list %s: %s", folder,
+				   strerror(errno));
 	char **list = calloc((size_t)n + 1, sizeof *list);
 	bool complete = list != NULL;
 	for (int i = 0; i < n; i++) {

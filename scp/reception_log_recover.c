@@ -16,10 +16,10 @@ struct recovery {
 	int fd;
 	char path[1200];
 	uint64_t size;
-	uint64_t end;          /* behind the last good record */
-	uint64_t file_key;     /* of the first good record; 0 before */
-	bool ended;            /* the last record is the end of the association */
-	uint64_t damaged_at;   /* first damaged stretch */
+	uint64_t end;	     /* behind the last good record */
+	uint64_t file_key;   /* of the first good record; 0 before */
+	bool ended;	     /* the last record is the end of the association */
+	uint64_t damaged_at; /* first damaged stretch */
 	int damaged_stretches;
 	bool cut;
 };
@@ -32,7 +32,9 @@ static bool data_matches(int fd, uint64_t start, const struct record_header *hea
 	uint32_t crc = 0;
 	uint64_t done = 0;
 	while (done < header->data_size) {
-		size_t part = header->data_size - done < COPY_BYTES ? (size_t)(header->data_size - done) : COPY_BYTES;
+		size_t part = header->data_size - done < COPY_BYTES
+				  ? (size_t)(header->data_size - done)
+				  : COPY_BYTES;
 		if (!record_pread(fd, buffer, part, start + done))
 			break;
 		crc = record_crc32(crc, buffer, part);
@@ -42,15 +44,19 @@ static bool data_matches(int fd, uint64_t start, const struct record_header *hea
 	return done == header->data_size && crc == header->data_crc32;
 }
 
-/* A whole record of this file stands at offset. With its trailer it was durable once, and its data are not read again here
- * (log_read() checks them); without, only the checksum can tell. */
-static bool record_is_good(const struct recovery *file, uint64_t offset, struct record_header *header, bool *has_trailer)
+/* A whole record of this file stands at offset. With its trailer it was durable once, and its data
+ * are not read again here (log_read() checks them); without, only the checksum can tell. */
+static bool record_is_good(const struct recovery *file, uint64_t offset,
+			   struct record_header *header, bool *has_trailer)
 {
 	char trailer[8];
-	if (offset + sizeof *header > file->size || !record_pread(file->fd, header, sizeof *header, offset) ||
-	    !record_header_is_valid(header) || (file->file_key != 0 && header->file_key != file->file_key) ||
+	if (offset + sizeof *header > file->size ||
+	    !record_pread(file->fd, header, sizeof *header, offset) ||
+	    !record_header_is_valid(header) ||
+	    (file->file_key != 0 && header->file_key != file->file_key) ||
 	    record_length(header) > file->size - offset ||
-	    !record_pread(file->fd, trailer, sizeof trailer, offset + record_length(header) - sizeof trailer))
+	    !record_pread(file->fd, trailer, sizeof trailer,
+			  offset + record_length(header) - sizeof trailer))
 		return false;
 	*has_trailer = memcmp(trailer, RECORD_TRAILER, sizeof trailer) == 0;
 	return *has_trailer || data_matches(file->fd, offset + sizeof *header, header);
@@ -91,7 +97,8 @@ static bool keep_copy(const struct recovery *file)
 	bool kept = to >= 0 && buffer != NULL;
 	for (uint64_t at = 0; kept && at < file->size; at += COPY_BYTES) {
 		size_t part = file->size - at < COPY_BYTES ? (size_t)(file->size - at) : COPY_BYTES;
-		kept = record_pread(file->fd, buffer, part, at) && record_pwrite(to, buffer, part, at);
+		kept =
+		    record_pread(file->fd, buffer, part, at) && record_pwrite(to, buffer, part, at);
 	}
 	kept = kept && fsync(to) == 0;
 	free(buffer);
@@ -117,7 +124,8 @@ static bool bridge(struct recovery *file, uint64_t from, uint64_t to)
 	       record_pwrite(file->fd, &header, sizeof header, from);
 }
 
-/* Walks the records and mends what has to be. False with errno: the file cannot be read or written. */
+/* Walks the records and mends what has to be. False with errno: the file cannot be read or written.
+ */
 static bool recover_file(struct recovery *file)
 {
 	while (file->end < file->size) {
@@ -125,7 +133,8 @@ static bool recover_file(struct recovery *file)
 		bool has_trailer;
 		if (record_is_good(file, file->end, &header, &has_trailer)) {
 			uint64_t length = record_length(&header);
-			if (!has_trailer && !record_pwrite(file->fd, RECORD_TRAILER, 8, file->end + length - 8))
+			if (!has_trailer &&
+			    !record_pwrite(file->fd, RECORD_TRAILER, 8, file->end + length - 8))
 				return false;
 			file->file_key = header.file_key;
 			file->ended = header.kind == RECORD_END;
@@ -159,11 +168,11 @@ static bool append_end(struct recovery *file)
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	return record_write_end(file->fd, file->end, file->file_key,
-	                        (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, true);
+				(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, true);
 }
 
-enum status_code log_recover(const char *spool, int *cut, int *quarantined, char *words, size_t words_size,
-                             struct status *st)
+enum status_code log_recover(const char *spool, int *cut, int *quarantined, char *words,
+			     size_t words_size, struct status *st)
 {
 	*cut = *quarantined = 0;
 	words[0] = '\0';
@@ -190,14 +199,16 @@ enum status_code log_recover(const char *spool, int *cut, int *quarantined, char
 		else if (done && file.cut)
 			done = fdatasync(file.fd) == 0;
 		if (!done)
-			code = status_fail(st, STATUS_RETRY, "reception log: cannot mend %s: %s", file.path,
-			                   strerror(errno));
+			code = status_fail(st, STATUS_RETRY, "reception log: cannot mend %s: %s",
+					   file.path, strerror(errno));
 		*cut += file.cut;
 		if (file.damaged_stretches > 0) {
 			*quarantined += 1;
 			size_t used = strlen(words);
-			snprintf(words + used, words_size - used, "%s%s: damaged at byte %llu, kept as %s.damaged",
-			         used > 0 ? "; " : "", names[i], (unsigned long long)file.damaged_at, names[i]);
+			snprintf(words + used, words_size - used,
+				 "%s%s: damaged at byte %llu, kept as %s.damaged",
+				 used > 0 ? "; " : "", names[i],
+				 (unsigned long long)file.damaged_at, names[i]);
 		}
 		if (file.fd >= 0)
 			close(file.fd);

@@ -10,11 +10,11 @@
 #include "outbox.h"
 #include "process.h"
 
-#define BATCH             16
-#define POLL_MS           1000
+#define BATCH		  16
+#define POLL_MS		  1000
 #define CONNECT_TIMEOUT_S 10
 #define ANSWER_TIMEOUT_S  120
-#define TOTAL_TIMEOUT_S   3600
+#define TOTAL_TIMEOUT_S	  3600
 
 struct delivery {
 	const struct config *config;
@@ -33,7 +33,8 @@ static double now_s(void)
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static const struct config_destination *find_destination(const struct config *config, const char *name)
+static const struct config_destination *find_destination(const struct config *config,
+							 const char *name)
 {
 	for (int i = 0; i < config->n_destinations; i++) {
 		if (strcmp(config->destinations[i].name, name) == 0)
@@ -42,18 +43,20 @@ static const struct config_destination *find_destination(const struct config *co
 	return NULL;
 }
 
-/* PS3.4 B.2.3: stored, or stored with a remark; not this object, ever; anything else may be different tomorrow. */
+/* PS3.4 B.2.3: stored, or stored with a remark; not this object, ever; anything else may be
+ * different tomorrow. */
 static enum outcome judge(uint16_t dimse_status)
 {
 	if (dimse_status == 0x0000 || (dimse_status & 0xf000) == 0xb000)
 		return OUTCOME_SENT;
-	if ((dimse_status & 0xf000) == 0xc000 || (dimse_status & 0xff00) == 0xa900 || dimse_status == 0x0122)
+	if ((dimse_status & 0xf000) == 0xc000 || (dimse_status & 0xff00) == 0xa900 ||
+	    dimse_status == 0x0122)
 		return OUTCOME_FAILED;
 	return OUTCOME_RETRY;
 }
 
-static void record_outcome(const struct delivery *delivery, const struct outbox_entry *entry, enum outcome outcome,
-                           int dimse_status, const char *why)
+static void record_outcome(const struct delivery *delivery, const struct outbox_entry *entry,
+			   enum outcome outcome, int dimse_status, const char *why)
 {
 	struct status st = STATUS_INIT;
 	enum status_code code;
@@ -64,23 +67,26 @@ static void record_outcome(const struct delivery *delivery, const struct outbox_
 		code = outbox_fail(delivery->store, entry->id, why, now_s(), &st);
 	else
 		code = outbox_retry(delivery->store, entry->id, why, config->retry_base_s,
-		                    config->retry_expiry_h * 3600, now_s(), &st);
+				    config->retry_expiry_h * 3600, now_s(), &st);
 	/* The row stays "sending" then, and is sent again when the sender starts next. */
 	if (code != STATUS_OK)
-		log_line(LOG_ERROR_LINE, "outbox", "id=%lld why=\"%s\"", (long long)entry->id, st.text);
+		log_line(LOG_ERROR_LINE, "outbox", "id=%lld why=\"%s\"", (long long)entry->id,
+			 st.text);
 	if (outcome == OUTCOME_SENT)
-		log_line(LOG_INFO_LINE, "sent", "destination=%s sop_instance=%s status=%04x seconds_in_outbox=%.3f",
-		         entry->destination, entry->sop_instance_uid, (unsigned)dimse_status,
-		         now_s() - entry->queued_s);
+		log_line(LOG_INFO_LINE, "sent",
+			 "destination=%s sop_instance=%s status=%04x seconds_in_outbox=%.3f",
+			 entry->destination, entry->sop_instance_uid, (unsigned)dimse_status,
+			 now_s() - entry->queued_s);
 	else
 		log_line(outcome == OUTCOME_FAILED ? LOG_ERROR_LINE : LOG_WARN_LINE,
-		         outcome == OUTCOME_FAILED ? "not-sent" : "send-later",
-		         "destination=%s sop_instance=%s attempts=%d why=\"%s\"", entry->destination,
-		         entry->sop_instance_uid, entry->attempts, why);
+			 outcome == OUTCOME_FAILED ? "not-sent" : "send-later",
+			 "destination=%s sop_instance=%s attempts=%d why=\"%s\"",
+			 entry->destination, entry->sop_instance_uid, entry->attempts, why);
 }
 
 /* From the first-th entry on, all the same. */
-static void record_rest(const struct delivery *delivery, int first, enum outcome outcome, const char *why)
+static void record_rest(const struct delivery *delivery, int first, enum outcome outcome,
+			const char *why)
 {
 	for (int i = first; i < delivery->count; i++)
 		record_outcome(delivery, &delivery->entries[i], outcome, -1, why);
@@ -107,15 +113,18 @@ static void send_entries(const struct delivery *delivery, struct association *as
 		struct status st = STATUS_INIT;
 		uint16_t dimse_status = 0;
 		char comment[65], why[160];
-		enum status_code code = association_store_file(association, entry->path, entry->sop_class_uid,
-		                                               entry->sop_instance_uid, &dimse_status, comment, &st);
+		enum status_code code =
+		    association_store_file(association, entry->path, entry->sop_class_uid,
+					   entry->sop_instance_uid, &dimse_status, comment, &st);
 		if (code == STATUS_OK) {
-			snprintf(why, sizeof why, "C-STORE answered with %04x %s", dimse_status, comment);
+			snprintf(why, sizeof why, "C-STORE answered with %04x %s", dimse_status,
+				 comment);
 			record_outcome(delivery, entry, judge(dimse_status), dimse_status, why);
 		} else if (code == STATUS_REFUSE) {
 			record_outcome(delivery, entry, OUTCOME_FAILED, -1, st.text);
 		} else {
-			/* Stopping: the rows stay "sending" and are queued again at the next start. */
+			/* Stopping: the rows stay "sending" and are queued again at the next start.
+			 */
 			if (!process_stop)
 				record_rest(delivery, i, OUTCOME_RETRY, st.text);
 			return;
@@ -127,23 +136,28 @@ static void send_entries(const struct delivery *delivery, struct association *as
 static void deliver(const struct delivery *delivery)
 {
 	const struct config *config = delivery->config;
-	const struct config_destination *destination = find_destination(config, delivery->entries[0].destination);
+	const struct config_destination *destination =
+	    find_destination(config, delivery->entries[0].destination);
 	if (destination == NULL) {
-		record_rest(delivery, 0, OUTCOME_FAILED, "destination is no longer in the configuration");
+		record_rest(delivery, 0, OUTCOME_FAILED,
+			    "destination is no longer in the configuration");
 		return;
 	}
-	const struct association_peer peer = {.host = destination->host, .port = destination->port,
-	                                      .calling_ae = config->ae_title, .called_ae = destination->ae_title};
+	const struct association_peer peer = {.host = destination->host,
+					      .port = destination->port,
+					      .calling_ae = config->ae_title,
+					      .called_ae = destination->ae_title};
 	const struct association_limits limits = {.request_timeout_s = CONNECT_TIMEOUT_S,
-	                                          .idle_timeout_s = ANSWER_TIMEOUT_S,
-	                                          .total_timeout_s = TOTAL_TIMEOUT_S,
-	                                          .max_bytes = UINT64_MAX,
-	                                          .stop = &process_stop};
+						  .idle_timeout_s = ANSWER_TIMEOUT_S,
+						  .total_timeout_s = TOTAL_TIMEOUT_S,
+						  .max_bytes = UINT64_MAX,
+						  .stop = &process_stop};
 	const char *classes[BATCH];
 	int n_classes = collect_classes(delivery, classes);
 	struct association *association = NULL;
 	struct status st = STATUS_INIT;
-	/* A rejection is a matter of settings at either end, which somebody may repair: tried again as well. */
+	/* A rejection is a matter of settings at either end, which somebody may repair: tried again
+	 * as well. */
 	if (association_open(&association, &peer, classes, n_classes, &limits, &st) != STATUS_OK) {
 		if (!process_stop)
 			record_rest(delivery, 0, OUTCOME_RETRY, st.text);
@@ -157,7 +171,8 @@ int sender_main(const struct config *config, const struct wake_pipes *wake)
 {
 	struct status st = STATUS_INIT;
 	struct delivery delivery = {.config = config};
-	if (dataset_library_init(&st) != STATUS_OK || store_open(&delivery.store, config->spool, &st) != STATUS_OK ||
+	if (dataset_library_init(&st) != STATUS_OK ||
+	    store_open(&delivery.store, config->spool, &st) != STATUS_OK ||
 	    outbox_recover(delivery.store, &st) != STATUS_OK) {
 		log_line(LOG_ERROR_LINE, "sender", "cannot start: %s", st.text);
 		store_close(delivery.store);
@@ -165,8 +180,8 @@ int sender_main(const struct config *config, const struct wake_pipes *wake)
 	}
 	while (!process_stop) {
 		double next_due_s = NAN;
-		if (outbox_claim(delivery.store, delivery.entries, BATCH, &delivery.count, now_s(), &next_due_s, &st) !=
-		    STATUS_OK) {
+		if (outbox_claim(delivery.store, delivery.entries, BATCH, &delivery.count, now_s(),
+				 &next_due_s, &st) != STATUS_OK) {
 			log_line(LOG_ERROR_LINE, "outbox", "why=\"%s\"", st.text);
 			status_clear(&st);
 			delivery.count = 0;
@@ -176,7 +191,8 @@ int sender_main(const struct config *config, const struct wake_pipes *wake)
 			continue;
 		}
 		double wait_ms = (next_due_s - now_s()) * 1000 + 1;
-		process_wait(wake->sender[0], -1, wait_ms > 0 && wait_ms < POLL_MS ? (int)wait_ms : POLL_MS);
+		process_wait(wake->sender[0], -1,
+			     wait_ms > 0 && wait_ms < POLL_MS ? (int)wait_ms : POLL_MS);
 	}
 	store_close(delivery.store);
 	return 0;

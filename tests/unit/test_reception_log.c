@@ -1,4 +1,5 @@
-/* The reception log: what was committed comes back, what was not is not seen, and crashes are mended. */
+/* The reception log: what was committed comes back, what was not is not seen, and crashes are
+ * mended. */
 #include "check.h"
 
 #include <errno.h>
@@ -109,8 +110,8 @@ struct seen {
 	uint64_t offsets[64];
 };
 
-static enum status_code see(void *user, const struct log_record_info *info, uint64_t data_offset, const uint8_t *data,
-                            size_t size, struct status *st)
+static enum status_code see(void *user, const struct log_record_info *info, uint64_t data_offset,
+			    const uint8_t *data, size_t size, struct status *st)
 {
 	struct seen *seen = user;
 	if (info->end_of_association) {
@@ -135,7 +136,8 @@ static enum status_code see(void *user, const struct log_record_info *info, uint
 }
 
 /* Reads file number file_index of the spool from offset. */
-static uint64_t read_all(struct seen *seen, int file_index, uint64_t offset, enum status_code expected)
+static uint64_t read_all(struct seen *seen, int file_index, uint64_t offset,
+			 enum status_code expected)
 {
 	struct status st = STATUS_INIT;
 	char **names;
@@ -145,7 +147,8 @@ static uint64_t read_all(struct seen *seen, int file_index, uint64_t offset, enu
 	uint64_t next = 0;
 	int stop_at = seen->stop_at;
 	*seen = (struct seen){.stop_at = stop_at};
-	assert_int_equal(log_read(spool, names[file_index], offset, &next, see, seen, &st), expected);
+	assert_int_equal(log_read(spool, names[file_index], offset, &next, see, seen, &st),
+			 expected);
 	for (int i = 0; i < count; i++)
 		free(names[i]);
 	free(names);
@@ -191,7 +194,8 @@ static void what_was_committed_comes_back(void **state)
 	expect_numbers(&seen, 1, (int[]){2});
 	assert_int_equal(seen.ends, 1);
 
-	/* A catalogue finds the bytes again by file and offset alone; the file holds nothing but records. */
+	/* A catalogue finds the bytes again by file and offset alone; the file holds nothing but
+	 * records. */
 	char path[512], name[256];
 	struct status st = STATUS_INIT;
 	char **names;
@@ -266,7 +270,8 @@ static void a_failed_flush_abandons_the_file(void **state)
 	assert_int_equal(log_writer_commit(writer, &st), STATUS_RETRY);
 	status_clear(&st);
 	struct log_record_info info = info_of(3);
-	assert_int_equal(log_writer_begin(writer, &info, &st), STATUS_RETRY); /* although the disk works again */
+	assert_int_equal(log_writer_begin(writer, &info, &st),
+			 STATUS_RETRY); /* although the disk works again */
 	log_writer_close(writer);
 	struct seen seen = {.stop_at = -1};
 	read_all(&seen, 0, 0, STATUS_OK);
@@ -322,8 +327,10 @@ static void files_roll(void **state)
 	snprintf(first, sizeof first, "%s", log_writer_name(writer));
 	append(writer, 3);
 	assert_string_not_equal(log_writer_name(writer), first);
-	assert_int_equal(strrchr(first, '-') - first, strrchr(log_writer_name(writer), '-') - log_writer_name(writer));
-	assert_memory_equal(first, log_writer_name(writer), (size_t)(strrchr(first, '-') - first) + 1);
+	assert_int_equal(strrchr(first, '-') - first,
+			 strrchr(log_writer_name(writer), '-') - log_writer_name(writer));
+	assert_memory_equal(first, log_writer_name(writer),
+			    (size_t)(strrchr(first, '-') - first) + 1);
 	log_writer_close(writer);
 	struct seen seen = {.stop_at = 2};
 	read_all(&seen, 0, 0, STATUS_RETRY);
@@ -498,19 +505,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_spool, remove_spool)
 	const struct CMUnitTest tests[] = {
-		TEST(what_was_committed_comes_back),
-		TEST(nothing_is_seen_before_commit),
-		TEST(a_stopped_reader_goes_on_where_it_was),
-		TEST(an_association_without_instances_leaves_no_file),
-		TEST(a_failed_flush_abandons_the_file),
-		TEST(no_room_and_room_again),
-		TEST(files_roll),
-		TEST(a_crash_is_ended_and_cut),
-		TEST(a_torn_last_record_is_cut),
-		TEST(a_record_without_trailer),
-		TEST(damage_in_the_middle_keeps_the_rest),
-		TEST(data_that_changed_on_disk_are_refused),
-		TEST(sent_bytes_cannot_pass_for_a_record),
+	    TEST(what_was_committed_comes_back),
+	    TEST(nothing_is_seen_before_commit),
+	    TEST(a_stopped_reader_goes_on_where_it_was),
+	    TEST(an_association_without_instances_leaves_no_file),
+	    TEST(a_failed_flush_abandons_the_file),
+	    TEST(no_room_and_room_again),
+	    TEST(files_roll),
+	    TEST(a_crash_is_ended_and_cut),
+	    TEST(a_torn_last_record_is_cut),
+	    TEST(a_record_without_trailer),
+	    TEST(damage_in_the_middle_keeps_the_rest),
+	    TEST(data_that_changed_on_disk_are_refused),
+	    TEST(sent_bytes_cannot_pass_for_a_record),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 /* nftw */
 /* The screen against bombs made here, hand-made data sets, and every file of the test data. */
 #include "check.h"
 
@@ -9,8 +10,8 @@
 
 #define IMPLICIT "1.2.840.10008.1.2"
 #define EXPLICIT "1.2.840.10008.1.2.1"
-#define RLE      "1.2.840.10008.1.2.5"
-#define MR       "1.2.840.10008.5.1.4.1.1.4"
+#define RLE	 "1.2.840.10008.1.2.5"
+#define MR	 "1.2.840.10008.5.1.4.1.1.4"
 
 struct bytes {
 	uint8_t *data;
@@ -76,8 +77,8 @@ static struct bytes start(const char *vr_of_uid)
 }
 
 /* An exact copy on the heap, so that a sanitizer sees a read behind the end. */
-static enum status_code screen_exactly(struct screen_report *report, const struct bytes *in, const char *syntax,
-                                       struct status *st)
+static enum status_code screen_exactly(struct screen_report *report, const struct bytes *in,
+				       const char *syntax, struct status *st)
 {
 	uint8_t *copy = malloc(in->size > 0 ? in->size : 1);
 	assert_non_null(copy);
@@ -88,14 +89,16 @@ static enum status_code screen_exactly(struct screen_report *report, const struc
 	return code;
 }
 
-static void expect(struct bytes in, const char *syntax, enum screen_verdict verdict, const char *words)
+static void expect(struct bytes in, const char *syntax, enum screen_verdict verdict,
+		   const char *words)
 {
 	struct screen_report report;
 	struct status st = STATUS_INIT;
 	enum status_code code = screen_exactly(&report, &in, syntax, &st);
 	if ((code == STATUS_OK) != (verdict == SCREEN_PASSED) || report.verdict != verdict ||
 	    strstr(st.text, words) == NULL)
-		fail_msg("verdict %d, expected %d: \"%s\" should say \"%s\"", report.verdict, verdict, st.text, words);
+		fail_msg("verdict %d, expected %d: \"%s\" should say \"%s\"", report.verdict,
+			 verdict, st.text, words);
 	free(in.data);
 }
 
@@ -105,7 +108,8 @@ static void uid_grammar(void **state)
 	assert_true(screen_uid_is_valid("1.2.840.10008.1.2", 17));
 	assert_true(screen_uid_is_valid("0.0", 3));
 	assert_true(screen_uid_is_valid("2.25.0.10", 9));
-	const char *bad[] = {"", ".", "..", "1..2", ".1", "1.", "1.02", "00", "1.a", "1.2 ", "1.-2", "../1"};
+	const char *bad[] = {"",     ".",  "..",  "1..2", ".1",	  "1.",
+			     "1.02", "00", "1.a", "1.2 ", "1.-2", "../1"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_false(screen_uid_is_valid(bad[i], strlen(bad[i])));
 	char longest[66];
@@ -162,12 +166,14 @@ static void nesting_in_unknown(void **state)
 	for (int defined = 0; defined < 2; defined++) {
 		for (int levels = 10; levels <= 20000; levels += 19990) {
 			struct bytes in = start("UI");
-			put_header(&in, 0x0040a730, "UN", defined ? (uint32_t)levels * 16 + 8 : 0xffffffffu);
+			put_header(&in, 0x0040a730, "UN",
+				   defined ? (uint32_t)levels * 16 + 8 : 0xffffffffu);
 			put_header(&in, 0xfffee000, NULL, (uint32_t)levels * 16);
 			put_nested(&in, levels, 0x0040a730, NULL, true);
 			if (!defined)
 				put_header(&in, 0xfffee0dd, NULL, 0);
-			expect(in, EXPLICIT, levels == 10 ? SCREEN_PASSED : SCREEN_CANNOT_UNDERSTAND, "");
+			expect(in, EXPLICIT,
+			       levels == 10 ? SCREEN_PASSED : SCREEN_CANNOT_UNDERSTAND, "");
 		}
 	}
 }
@@ -196,14 +202,16 @@ static void value_that_looks_like_a_sequence(void **state)
 	expect(pixels, IMPLICIT, SCREEN_PASSED, "");
 }
 
-/* A stray delimiter first: a fault for us, but a forgiving reader might go on into the bomb behind it. */
+/* A stray delimiter first: a fault for us, but a forgiving reader might go on into the bomb behind
+ * it. */
 static void bomb_behind_a_fault(void **state)
 {
 	(void)state;
 	for (int levels = 10; levels <= 20000; levels += 19990) {
 		for (int standard = 0; standard < 2; standard++) {
 			struct bytes in = start(NULL);
-			put_header(&in, standard ? 0x0040a730 : 0x00411010, NULL, (uint32_t)levels * 16 + 24);
+			put_header(&in, standard ? 0x0040a730 : 0x00411010, NULL,
+				   (uint32_t)levels * 16 + 24);
 			put_header(&in, 0xfffee000, NULL, 0);
 			put_header(&in, 0xfffee00d, NULL, 0);
 			put_header(&in, 0xfffee000, NULL, (uint32_t)levels * 16);
@@ -306,12 +314,14 @@ static void encapsulated_pixel_data(void **state)
 		put(&in, "data", 4);
 		if (fault != 2)
 			put_header(&in, 0xfffee0dd, NULL, 0);
-		expect(in, fault == 3 ? EXPLICIT : RLE, fault == 0 ? SCREEN_PASSED : SCREEN_CANNOT_UNDERSTAND,
+		expect(in, fault == 3 ? EXPLICIT : RLE,
+		       fault == 0 ? SCREEN_PASSED : SCREEN_CANNOT_UNDERSTAND,
 		       fault == 3 ? "native transfer syntax" : "");
 	}
 }
 
-/* Every shortening and every single changed byte of a data set ends in a verdict, never in a read outside (sanitizer). */
+/* Every shortening and every single changed byte of a data set ends in a verdict, never in a read
+ * outside (sanitizer). */
 static void every_cut_and_every_changed_byte(void **state)
 {
 	(void)state;
@@ -337,7 +347,8 @@ static void every_cut_and_every_changed_byte(void **state)
 		status_clear(&st);
 		passed += screen_exactly(&report, &in, RLE, &st) == STATUS_OK;
 	}
-	assert_int_equal(passed, 4); /* cut between two elements of the top level, behind both SOP UIDs */
+	assert_int_equal(passed,
+			 4); /* cut between two elements of the top level, behind both SOP UIDs */
 	for (size_t i = 0; i < whole; i++) {
 		uint8_t original = in.data[i];
 		for (int value = 0; value < 256; value += 5) {
@@ -351,7 +362,8 @@ static void every_cut_and_every_changed_byte(void **state)
 	free(in.data);
 }
 
-/* Splits a DICOM file into transfer syntax and data set; false when it has no usable meta header. */
+/* Splits a DICOM file into transfer syntax and data set; false when it has no usable meta header.
+ */
 static bool split_file(const uint8_t *file, size_t size, char syntax[65], size_t *dataset_at)
 {
 	if (size < 132 || memcmp(file + 128, "DICM", 4) != 0)
@@ -359,11 +371,12 @@ static bool split_file(const uint8_t *file, size_t size, char syntax[65], size_t
 	size_t at = 132;
 	syntax[0] = '\0';
 	while (at + 12 <= size && file[at] == 2 && file[at + 1] == 0) {
-		bool is_long = memcmp(file + at + 4, "OB", 2) == 0 || memcmp(file + at + 4, "UN", 2) == 0;
+		bool is_long =
+		    memcmp(file + at + 4, "OB", 2) == 0 || memcmp(file + at + 4, "UN", 2) == 0;
 		size_t length = (size_t)(file[at + 6] | file[at + 7] << 8), header = 8;
 		if (is_long) {
-			length = (size_t)file[at + 8] | (size_t)file[at + 9] << 8 | (size_t)file[at + 10] << 16 |
-			         (size_t)file[at + 11] << 24;
+			length = (size_t)file[at + 8] | (size_t)file[at + 9] << 8 |
+				 (size_t)file[at + 10] << 16 | (size_t)file[at + 11] << 24;
 			header = 12;
 		}
 		if (length > size - at - header)
@@ -393,18 +406,21 @@ static int screen_file(const char *path, const struct stat *info, int type, stru
 	fclose(in);
 	char syntax[65];
 	size_t at;
-	if (split_file(file, (size_t)info->st_size, syntax, &at) && strstr(path, "DICOMDIR") == NULL) {
+	if (split_file(file, (size_t)info->st_size, syntax, &at) &&
+	    strstr(path, "DICOMDIR") == NULL) {
 		struct bytes dataset = {.size = (size_t)info->st_size - at};
 		uint8_t *copy = malloc(dataset.size + 1);
 		assert_non_null(copy);
 		memcpy(copy, file + at, dataset.size);
 		struct screen_report report;
 		struct status st = STATUS_INIT;
-		enum status_code code = screen_dataset(&report, copy, dataset.size, syntax, NULL, NULL, &st);
+		enum status_code code =
+		    screen_dataset(&report, copy, dataset.size, syntax, NULL, NULL, &st);
 		free(copy);
 		files_screened++;
 		files_refused += code != STATUS_OK;
-		/* Big endian and deflated files are in the folders too; they are refused as such. */
+		/* Big endian and deflated files are in the folders too; they are refused as such.
+		 */
 		if (code != STATUS_OK && must_pass && strstr(st.text, "is not accepted") == NULL) {
 			must_pass_failures++;
 			print_error("%s: %s\n", path, st.text);
@@ -431,7 +447,7 @@ static void real_data_pass(void **state)
 	(void)state;
 	require_data("01_mr_multiecho");
 	static const char *const folders[] = {"01_mr_multiecho", "02_rt", "03_seg_sr",
-	                                      "04_nm_pet_rrdsr", "05_transfer_syntax"};
+					      "04_nm_pet_rrdsr", "05_transfer_syntax"};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		char path[1024];
 		snprintf(path, sizeof path, "%s/%s", DATA_DIR, folders[i]);
@@ -457,17 +473,17 @@ static void malformed_data_get_a_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(uid_grammar),
-		cmocka_unit_test(nesting),
-		cmocka_unit_test(nesting_in_unknown),
-		cmocka_unit_test(value_that_looks_like_a_sequence),
-		cmocka_unit_test(bomb_behind_a_fault),
-		cmocka_unit_test(lengths_and_order),
-		cmocka_unit_test(uids_against_the_command),
-		cmocka_unit_test(encapsulated_pixel_data),
-		cmocka_unit_test(every_cut_and_every_changed_byte),
-		cmocka_unit_test(real_data_pass),
-		cmocka_unit_test(malformed_data_get_a_verdict),
+	    cmocka_unit_test(uid_grammar),
+	    cmocka_unit_test(nesting),
+	    cmocka_unit_test(nesting_in_unknown),
+	    cmocka_unit_test(value_that_looks_like_a_sequence),
+	    cmocka_unit_test(bomb_behind_a_fault),
+	    cmocka_unit_test(lengths_and_order),
+	    cmocka_unit_test(uids_against_the_command),
+	    cmocka_unit_test(encapsulated_pixel_data),
+	    cmocka_unit_test(every_cut_and_every_changed_byte),
+	    cmocka_unit_test(real_data_pass),
+	    cmocka_unit_test(malformed_data_get_a_verdict),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
