@@ -13,27 +13,29 @@ static const char recompute_help[] =
         "exit: 0 queued, 1 no such treatment, 2 usage or configuration, 3 temporary, 4 bug\n";
 
 static const char resend_help[] =
-        "usage: holmia resend -c CONFIG NUMBER|all\n"
+        "usage: holmia resend -c CONFIG (NUMBER | --all)\n"
         "\n"
-        "Queues a delivery again, whatever became of it; all: those that failed. holmia status shows the numbers.\n"
+        "Queues a delivery again, whatever became of it; --all: those that failed. holmia status shows the numbers.\n"
         "\n"
         "exit: 0 queued, 1 no such delivery, 2 usage or configuration, 3 temporary, 4 bug\n";
 
-static int ask(int argc, char **argv, const char *command, const char *help, const char *missing)
+/* all NULL: the command has no --all */
+static int ask(int argc, char **argv, const char *command, const char *help, bool *all, const char *missing)
 {
 	struct config *config = NULL;
 	const char *path = NULL;
 	int first = 0;
-	const struct command_option options[] = {{'c', "config", COMMAND_TEXT, &path}};
-	int code = command_options(&first, argc, argv, help, options, 1);
+	const struct command_option options[] = {{'c', "config", COMMAND_TEXT, &path}, {0, "all", COMMAND_FLAG, all}};
+	int code = command_options(&first, argc, argv, help, options, all != NULL ? 2 : 1);
 	if (code >= 0)
 		return code;
-	if (argc - first != 1)
+	bool everything = all != NULL && *all;
+	if (argc - first != (everything ? 0 : 1))
 		return command_usage(command, missing);
 	code = command_config(&config, path, command, false);
 	if (config == NULL)
 		return code;
-	const char *const request[] = {command, argv[first]};
+	const char *const request[] = {command, everything ? "all" : argv[first]};
 	code = control_run(config, 2, request);
 	config_free(config);
 	return code;
@@ -41,10 +43,11 @@ static int ask(int argc, char **argv, const char *command, const char *help, con
 
 int command_recompute(int argc, char **argv)
 {
-	return ask(argc, argv, "recompute", recompute_help, "name one treatment: a record id or a Patient ID");
+	return ask(argc, argv, "recompute", recompute_help, NULL, "name one treatment: a record id or a Patient ID");
 }
 
 int command_resend(int argc, char **argv)
 {
-	return ask(argc, argv, "resend", resend_help, "name one delivery by its number, or all");
+	bool all = false;
+	return ask(argc, argv, "resend", resend_help, &all, "name one delivery by its number, or --all");
 }

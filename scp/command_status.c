@@ -20,10 +20,11 @@ static const char help[] =
         "What each treatment has and what it waits for; alarms, jobs, deliveries, what was set aside, what is not\n"
         "used and why. Deliveries that succeeded and jobs that are done are counted; --all lists them too.\n"
         "\n"
-        "  --json   keys: node {running, spool, free_disk_mb}, alarms[], treatments[], jobs[], deliveries[], quarantined[],\n"
+        "  --json   keys: node {running, spool, free_disk_mb}, alarms[], treatments[], jobs {queued, running, done, failed,\n"
+        "           superseded}, job_list[], outbox {queued, sending, done, failed}, deliveries[], quarantined[],\n"
         "           unreadable[], unused[]\n"
         "\n"
-        "exit: 0 no alarm, 1 alarms stand, 2 usage or configuration, 3 temporary, 4 bug\n";
+        "exit: 0 done (alarms are in the text), 2 usage or configuration, 3 temporary, 4 bug\n";
 
 struct snapshot {
 	const char *spool;
@@ -194,7 +195,16 @@ static void treatments_to_json(struct json *json, const struct snapshot *now)
 
 static void jobs_to_json(struct json *json, const struct snapshot *now)
 {
-	json_begin_array(json, "jobs");
+	static const enum job_state states[] = {JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_SUPERSEDED};
+	json_begin_object(json, "jobs");
+	for (size_t k = 0; k < sizeof states / sizeof states[0]; k++) {
+		int n = 0;
+		for (int i = 0; i < now->n_jobs; i++)
+			n += now->jobs[i].state == states[k];
+		json_integer(json, job_state_name(states[k]), n);
+	}
+	json_end_object(json);
+	json_begin_array(json, "job_list");
 	for (int i = 0; i < now->n_jobs; i++) {
 		const struct queue_row *job = &now->jobs[i];
 		json_begin_object(json, NULL);
@@ -217,6 +227,15 @@ static void jobs_to_json(struct json *json, const struct snapshot *now)
 
 static void deliveries_to_json(struct json *json, const struct snapshot *now)
 {
+	static const enum outbox_state states[] = {OUTBOX_QUEUED, OUTBOX_SENDING, OUTBOX_DONE, OUTBOX_FAILED};
+	json_begin_object(json, "outbox");
+	for (size_t k = 0; k < sizeof states / sizeof states[0]; k++) {
+		int n = 0;
+		for (int i = 0; i < now->n_deliveries; i++)
+			n += now->deliveries[i].state == states[k];
+		json_integer(json, outbox_state_name(states[k]), n);
+	}
+	json_end_object(json);
 	json_begin_array(json, "deliveries");
 	for (int i = 0; i < now->n_deliveries; i++) {
 		const struct outbox_row *row = &now->deliveries[i];
@@ -309,7 +328,7 @@ int command_status(int argc, char **argv)
 		print_json(&now);
 	else
 		print_words(&now, all);
-	code = st.code != STATUS_OK ? (int)st.code : now.n_alarms > 0 ? 1 : 0;
+	code = (int)st.code;
 	snapshot_free(&now);
 	if (config != NULL)
 		config_free(config);
