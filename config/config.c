@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes the path of the configuration absolute and the spool relative to its folder, so that neither depends
- * on where the process stands. */
+/* Makes the path of the configuration absolute and the spool relative to its folder, so that
+ * neither depends on where the process stands. */
 static enum status_code settle_paths(struct config *config, const char *path, struct status *st)
 {
 	enum status_code code = STATUS_OK;
@@ -36,43 +36,52 @@ out:
 	return code;
 }
 
-/* ---- fingerprint ------------------------------------------------------------------------------ */
+/* ---- fingerprint ---- */
 
-/* What can change the numbers of a dose map. Numbers with 17 digits: another double is another text. */
+/* What can change the numbers of a dose map. Numbers with 17 digits: another double is another
+ * text. */
 static void put_dose_settings(FILE *out, const struct config *config)
 {
-	fprintf(out, "baseline %d\nconstant %.17g\ndensity %.17g\nbody %.17g\nartefact %.17g\nusable %.17g\n"
-	         "saturated %.17g\n", config->baseline_voxelwise, config->dose_constant_mj_per_mbq,
-	    config->density_g_per_ml, config->body_snr, config->artefact_r2star_per_s,
-	    config->usable_echo_sigma, config->saturated_sigma);
+	fprintf(
+	    out,
+	    "baseline %d\nconstant %.17g\ndensity %.17g\nbody %.17g\nartefact %.17g\nusable %.17g\n"
+	    "saturated %.17g\n",
+	    config->baseline_voxelwise, config->dose_constant_mj_per_mbq, config->density_g_per_ml,
+	    config->body_snr, config->artefact_r2star_per_s, config->usable_echo_sigma,
+	    config->saturated_sigma);
 	for (int i = 0; i < config->n_relaxivities; i++) {
 		const struct config_relaxivity *r = &config->relaxivities[i];
-		fprintf(out, "relaxivity %.17g|%s|%.17g|%.17g|%.17g|%d|%s\n", r->field_t, r->product,
-		    r->per_s_per_mg_per_ml, r->holmium_percent, r->temperature_k, r->calibrated, r->provenance);
+		fprintf(out, "relaxivity %.17g|%s|%.17g|%.17g|%.17g|%d|%s\n", r->field_t,
+			r->product, r->per_s_per_mg_per_ml, r->holmium_percent, r->temperature_k,
+			r->calibrated, r->provenance);
 	}
 }
 
-/* And what else can change a figure of a report: which series and contours count, levels, thresholds. */
+/* And what else can change a figure of a report: which series and contours count, levels,
+ * thresholds. */
 static void put_report_settings(FILE *out, const struct config *config)
 {
-	fprintf(out, "zone %s\nwindow %.17g %.17g\nclock %.17g\ntrend %.17g\nunderdosed %.17g\nuse %s\n",
-	    config->time_zone, config->hours_before_first, config->hours_after_last,
-	    config->clock_tolerance_s, config->trend_threshold_percent, config->underdosed_below_gy,
-	    config->intended_use);
+	fprintf(out,
+		"zone %s\nwindow %.17g %.17g\nclock %.17g\ntrend %.17g\nunderdosed %.17g\nuse %s\n",
+		config->time_zone, config->hours_before_first, config->hours_after_last,
+		config->clock_tolerance_s, config->trend_threshold_percent,
+		config->underdosed_below_gy, config->intended_use);
 	for (int i = 0; i < config->dose_levels; i++)
 		fprintf(out, "level %.17g\n", config->dose_level_gy[i]);
 	for (int i = 0; i < config->n_series_rules; i++) {
 		const struct config_series_rule *r = &config->series_rules[i];
-		fprintf(out, "series %d|%s|%s|%s|%d\n", (int)r->role, r->description, r->protocol, r->sequence,
-		    r->minimum_echoes);
+		fprintf(out, "series %d|%s|%s|%s|%d\n", (int)r->role, r->description, r->protocol,
+			r->sequence, r->minimum_echoes);
 	}
 	for (int i = 0; i < config->n_voi_rules; i++) {
 		const struct config_voi_rule *r = &config->voi_rules[i];
-		fprintf(out, "voi %d|%s|%s|%s\n", (int)r->role, r->code_value, r->code_scheme, r->pattern);
+		fprintf(out, "voi %d|%s|%s|%s\n", (int)r->role, r->code_value, r->code_scheme,
+			r->pattern);
 	}
 	for (int i = 0; i < config->n_thresholds; i++) {
 		const struct config_threshold *t = &config->thresholds[i];
-		fprintf(out, "threshold %s|%s|%.17g|%s|%s\n", t->label, t->role, t->dose_gy, t->isotope, t->source);
+		fprintf(out, "threshold %s|%s|%.17g|%s|%s\n", t->label, t->role, t->dose_gy,
+			t->isotope, t->source);
 	}
 }
 
@@ -99,14 +108,15 @@ static enum status_code fingerprint(struct config *config, struct status *st)
 	hash_settings(config->dose_fingerprint, config, false);
 	hash_settings(config->fingerprint, config, true);
 	if (!config->fingerprint[0] || !config->dose_fingerprint[0])
-		return status_fail(st, STATUS_RETRY, "configuration: no fingerprint (memory or libcrypto)");
+		return status_fail(st, STATUS_RETRY,
+				   "configuration: no fingerprint (memory or libcrypto)");
 	return STATUS_OK;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 enum status_code config_load(struct config **config, struct config_faults *faults, const char *path,
-                             struct status *st)
+			     struct status *st)
 {
 	enum status_code code;
 	char *text = NULL;
@@ -132,7 +142,7 @@ enum status_code config_load(struct config **config, struct config_faults *fault
 	config_check(loaded, &xml);
 	if (faults->errors > 0) {
 		code = status_fail(st, STATUS_CONFIG, "%s: %d error%s in the configuration", path,
-		                   faults->errors, faults->errors == 1 ? "" : "s");
+				   faults->errors, faults->errors == 1 ? "" : "s");
 		goto out;
 	}
 	code = settle_paths(loaded, path, st);

@@ -16,14 +16,17 @@ static struct _xmlNode *nth(const struct config_xml *xml, const char *element, i
 	return e;
 }
 
-/* PS3.5 6.2, AE: 1 to 16 characters of the default repertoire, no backslash, no control characters. */
-static void check_ae_title(const struct config_xml *xml, const struct _xmlNode *element, const char *title)
+/* PS3.5 6.2, AE: 1 to 16 characters of the default repertoire, no backslash, no control characters.
+ */
+static void check_ae_title(const struct config_xml *xml, const struct _xmlNode *element,
+			   const char *title)
 {
 	for (const char *c = title; *c; c++) {
 		if (*c >= 0x20 && *c < 0x7f && *c != '\\')
 			continue;
 		config_xml_error(xml, element, "ae-title",
-		                 "ae-title \"%s\": only printable ASCII without a backslash", title);
+				 "ae-title \"%s\": only printable ASCII without a backslash",
+				 title);
 		return;
 	}
 }
@@ -58,13 +61,15 @@ static bool is_time_zone(const char *name)
 {
 	char path[128], magic[4];
 	if (name[0] == '/' || strstr(name, "..") ||
-	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") != strlen(name))
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") !=
+		strlen(name))
 		return false;
 	snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name);
 	FILE *file = fopen(path, "rb");
 	if (!file)
 		return false;
-	bool good = fread(magic, 1, sizeof magic, file) == sizeof magic && memcmp(magic, "TZif", 4) == 0;
+	bool good =
+	    fread(magic, 1, sizeof magic, file) == sizeof magic && memcmp(magic, "TZif", 4) == 0;
 	fclose(file);
 	return good;
 }
@@ -75,16 +80,19 @@ static void check_node(const struct config *config, const struct config_xml *xml
 	check_ae_title(xml, node, config->ae_title);
 	if (config->bind_address[0] && !is_address(config->bind_address))
 		config_xml_error(xml, node, "bind-address",
-		                 "bind-address \"%s\" is not an IP address (127.0.0.1; 0.0.0.0 for every interface)",
-		                 config->bind_address);
+				 "bind-address \"%s\" is not an IP address (127.0.0.1; 0.0.0.0 for "
+				 "every interface)",
+				 config->bind_address);
 	if (config->time_zone[0] && !is_time_zone(config->time_zone))
 		config_xml_error(xml, node, "time-zone",
-		                 "time-zone \"%s\" is not in /usr/share/zoneinfo (Europe/Amsterdam; package tzdata)",
-		                 config->time_zone);
+				 "time-zone \"%s\" is not in /usr/share/zoneinfo "
+				 "(Europe/Amsterdam; package tzdata)",
+				 config->time_zone);
 	const struct _xmlNode *limits = nth(xml, "limits", 0);
 	if (limits && config->max_association_mb < config->max_instance_mb)
 		config_xml_error(xml, limits, "max-association-mb",
-		                 "max-association-mb is below max-instance-mb: no instance of that size could come");
+				 "max-association-mb is below max-instance-mb: no instance of that "
+				 "size could come");
 }
 
 static void check_callers(const struct config *config, const struct config_xml *xml)
@@ -94,15 +102,17 @@ static void check_callers(const struct config *config, const struct config_xml *
 		const struct _xmlNode *element = nth(xml, "caller", i);
 		check_ae_title(xml, element, caller->ae_title);
 		if (!caller->ae_title[0] && !caller->address[0])
-			config_xml_error(xml, element, NULL, "caller: needs ae-title, address or both");
+			config_xml_error(xml, element, NULL,
+					 "caller: needs ae-title, address or both");
 		if (caller->address[0] && !is_network(caller->address))
-			config_xml_error(xml, element, "address",
-			                 "address \"%s\" is no IP address or network (10.1.2.3, 10.1.2.0/24)",
-			                 caller->address);
+			config_xml_error(
+			    xml, element, "address",
+			    "address \"%s\" is no IP address or network (10.1.2.3, 10.1.2.0/24)",
+			    caller->address);
 	}
 	if (config->n_callers == 0)
 		config_xml_warning(xml, nth(xml, "limits", 0), NULL,
-		                   "no caller configured: everyone who reaches the port may send");
+				   "no caller configured: everyone who reaches the port may send");
 }
 
 static void check_destinations(const struct config *config, const struct config_xml *xml)
@@ -114,23 +124,25 @@ static void check_destinations(const struct config *config, const struct config_
 		any = any || destination->results;
 		check_ae_title(xml, element, destination->ae_title);
 		if (strpbrk(destination->host, " /\t"))
-			config_xml_error(xml, element, "host", "host \"%s\" is no host name or address",
-			                 destination->host);
+			config_xml_error(xml, element, "host",
+					 "host \"%s\" is no host name or address",
+					 destination->host);
 		for (int j = 0; j < i; j++) {
 			if (strcmp(config->destinations[j].name, destination->name) == 0)
-				config_xml_error(xml, element, "name", "destination \"%s\" is there twice",
-				                 destination->name);
+				config_xml_error(xml, element, "name",
+						 "destination \"%s\" is there twice",
+						 destination->name);
 		}
 	}
 	if (!any)
 		config_xml_warning(xml, nth(xml, "delivery", 0), NULL,
-		                   "no destination receives results: they stay in the spool");
+				   "no destination receives results: they stay in the spool");
 }
 
-/* ---- patterns --------------------------------------------------------------------------------- */
+/* ---- patterns ---- */
 
 static void compile(regex_t *regex, const char *pattern, const struct config_xml *xml,
-                    const struct _xmlNode *element, const char *attribute)
+		    const struct _xmlNode *element, const char *attribute)
 {
 	if (!pattern[0])
 		return;
@@ -151,22 +163,24 @@ static void check_series_rules(struct config *config, const struct config_xml *x
 		const struct _xmlNode *element = nth(xml, "series", i);
 		of_role[rule->role]++;
 		if (!rule->description[0] && !rule->protocol[0] && !rule->sequence[0])
-			config_xml_error(xml, element, NULL,
-			                 "series: needs a pattern for description, protocol or sequence");
+			config_xml_error(
+			    xml, element, NULL,
+			    "series: needs a pattern for description, protocol or sequence");
 		if (rule->role == CONFIG_SERIES_HOLMIUM && rule->minimum_echoes < 3)
 			config_xml_error(xml, element, "minimum-echoes",
-			                 "minimum-echoes: a holmium series has at least 3");
+					 "minimum-echoes: a holmium series has at least 3");
 		compile(&rule->description_regex, rule->description, xml, element, "description");
 		compile(&rule->protocol_regex, rule->protocol, xml, element, "protocol");
 		compile(&rule->sequence_regex, rule->sequence, xml, element, "sequence");
 	}
 	if (config->n_series_rules > 0 && of_role[CONFIG_SERIES_HOLMIUM] == 0)
 		config_xml_error(xml, nth(xml, "series", 0), NULL,
-		                 "no series rule with role=\"holmium\": nothing could be measured");
+				 "no series rule with role=\"holmium\": nothing could be measured");
 	if (config->n_series_rules > 0 && of_role[CONFIG_SERIES_ANATOMY] == 0)
-		config_xml_warning(xml, nth(xml, "series", 0), NULL,
-		                   "no series rule with role=\"anatomy\": results are made on the baseline's grid "
-		                   "unless contours reference another series");
+		config_xml_warning(
+		    xml, nth(xml, "series", 0), NULL,
+		    "no series rule with role=\"anatomy\": results are made on the baseline's grid "
+		    "unless contours reference another series");
 }
 
 static void check_voi_rules(struct config *config, const struct config_xml *xml)
@@ -178,22 +192,24 @@ static void check_voi_rules(struct config *config, const struct config_xml *xml)
 		bool part_of_code = rule->code_value[0] || rule->code_scheme[0];
 		if (code == (rule->pattern[0] != '\0') || code != part_of_code)
 			config_xml_error(xml, element, NULL,
-			                 "voi: needs either code and scheme, or pattern");
+					 "voi: needs either code and scheme, or pattern");
 		compile(&rule->regex, rule->pattern, xml, element, "pattern");
 		for (int j = 0; j < i && code; j++) {
 			const struct config_voi_rule *other = &config->voi_rules[j];
 			if (strcmp(other->code_value, rule->code_value) == 0 &&
 			    strcmp(other->code_scheme, rule->code_scheme) == 0)
-				config_xml_error(xml, element, "code", "code %s of %s is there twice",
-				                 rule->code_value, rule->code_scheme);
+				config_xml_error(xml, element, "code",
+						 "code %s of %s is there twice", rule->code_value,
+						 rule->code_scheme);
 		}
 	}
 	if (config->n_voi_rules == 0)
-		config_xml_warning(xml, nth(xml, "assembly", 0), NULL,
-		                   "no voi rule: only contours that the treatment record names are used");
+		config_xml_warning(
+		    xml, nth(xml, "assembly", 0), NULL,
+		    "no voi rule: only contours that the treatment record names are used");
 }
 
-/* ---- clinical --------------------------------------------------------------------------------- */
+/* ---- clinical ---- */
 
 static void check_relaxivities(const struct config *config, const struct config_xml *xml)
 {
@@ -204,14 +220,17 @@ static void check_relaxivities(const struct config *config, const struct config_
 			const struct config_relaxivity *other = &config->relaxivities[j];
 			if (fabs(other->field_t - entry->field_t) < 0.01 &&
 			    strcmp(other->product, entry->product) == 0)
-				config_xml_error(xml, element, "field-t",
-				                 "relaxivity at %g T for %s is there twice", entry->field_t,
-				                 entry->product[0] ? entry->product : "any product");
+				config_xml_error(
+				    xml, element, "field-t",
+				    "relaxivity at %g T for %s is there twice", entry->field_t,
+				    entry->product[0] ? entry->product : "any product");
 		}
 		if (!entry->calibrated)
-			config_xml_warning(xml, element, "calibrated",
-			                   "relaxivity at %g T is not calibrated (%s): every dose scales with it, "
-			                   "and every report says so", entry->field_t, entry->provenance);
+			config_xml_warning(
+			    xml, element, "calibrated",
+			    "relaxivity at %g T is not calibrated (%s): every dose scales with it, "
+			    "and every report says so",
+			    entry->field_t, entry->provenance);
 	}
 }
 
@@ -220,12 +239,13 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 	const struct _xmlNode *dosimetry = nth(xml, "dosimetry", 0);
 	if (config->saturated_sigma >= config->usable_echo_sigma)
 		config_xml_error(xml, dosimetry, "saturated-sigma",
-		                 "saturated-sigma must be below usable-echo-sigma");
+				 "saturated-sigma must be below usable-echo-sigma");
 	for (int i = 0; i < config->dose_levels; i++) {
 		for (int j = 0; j < i; j++) {
 			if (fabs(config->dose_level_gy[i] - config->dose_level_gy[j]) < 1e-9)
 				config_xml_error(xml, nth(xml, "dose-level", i), "gy",
-				                 "dose level %g Gy is there twice", config->dose_level_gy[i]);
+						 "dose level %g Gy is there twice",
+						 config->dose_level_gy[i]);
 		}
 	}
 	static const char *const isotopes[] = {"Ho-166", "Y-90", "Lu-177", "I-131", "EBRT"};
@@ -234,9 +254,10 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 		for (size_t k = 0; k < sizeof isotopes / sizeof isotopes[0]; k++)
 			known = known || strcmp(isotopes[k], config->thresholds[i].isotope) == 0;
 		if (!known && config->thresholds[i].isotope[0])
-			config_xml_error(xml, nth(xml, "threshold", i), "isotope",
-			                 "isotope \"%s\" is not one of Ho-166, Y-90, Lu-177, I-131, EBRT",
-			                 config->thresholds[i].isotope);
+			config_xml_error(
+			    xml, nth(xml, "threshold", i), "isotope",
+			    "isotope \"%s\" is not one of Ho-166, Y-90, Lu-177, I-131, EBRT",
+			    config->thresholds[i].isotope);
 	}
 }
 

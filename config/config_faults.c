@@ -45,7 +45,7 @@ void config_faults_free(struct config_faults *faults)
 }
 
 void config_fault_format(char *out, unsigned long size, const char *path,
-                         const struct config_fault *fault)
+			 const struct config_fault *fault)
 {
 	const char *kind = fault->warning ? "warning" : "error";
 	if (fault->line > 0)

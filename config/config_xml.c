@@ -13,7 +13,8 @@
 
 #define MAX_FILE_BYTES (4L * 1024 * 1024)
 
-enum status_code config_xml_read_file(char **text, size_t *size, const char *path, struct status *st)
+enum status_code config_xml_read_file(char **text, size_t *size, const char *path,
+				      struct status *st)
 {
 	enum status_code code = STATUS_OK;
 	char *bytes = NULL;
@@ -48,11 +49,13 @@ out:
 	return code;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ---- */
 
-/* libxml2 gives an element the line where its start tag ends, and an attribute none. The start tag is therefore walked
- * back from there to find the attribute's own line, or the line of the tag's beginning. */
-int config_xml_line(const struct config_xml *xml, const struct _xmlNode *element, const char *attribute)
+/* libxml2 gives an element the line where its start tag ends, and an attribute none. The start tag
+ * is therefore walked back from there to find the attribute's own line, or the line of the tag's
+ * beginning. */
+int config_xml_line(const struct config_xml *xml, const struct _xmlNode *element,
+		    const char *attribute)
 {
 	long end_line = xmlGetLineNo(element);
 	if (end_line <= 0)
@@ -74,7 +77,8 @@ int config_xml_line(const struct config_xml *xml, const struct _xmlNode *element
 		    strchr(" \t\r\n", at[-1]) && memcmp(at, attribute, attribute_length) == 0 &&
 		    strchr(" \t\r\n=", at[attribute_length]))
 			return line;
-		if (left > (size_t)opening_length && memcmp(at, opening, (size_t)opening_length) == 0 &&
+		if (left > (size_t)opening_length &&
+		    memcmp(at, opening, (size_t)opening_length) == 0 &&
 		    strchr(" \t\r\n/>", at[opening_length]))
 			return line;
 	}
@@ -82,15 +86,16 @@ int config_xml_line(const struct config_xml *xml, const struct _xmlNode *element
 }
 
 static void add(const struct config_xml *xml, const struct _xmlNode *element, const char *attribute,
-                bool warning, const char *format, va_list arguments)
+		bool warning, const char *format, va_list arguments)
 {
 	char text[320];
 	vsnprintf(text, sizeof text, format, arguments);
-	config_faults_add(xml->faults, element ? config_xml_line(xml, element, attribute) : 0, warning, text);
+	config_faults_add(xml->faults, element ? config_xml_line(xml, element, attribute) : 0,
+			  warning, text);
 }
 
-void config_xml_error(const struct config_xml *xml, const struct _xmlNode *element, const char *attribute,
-                      const char *format, ...)
+void config_xml_error(const struct config_xml *xml, const struct _xmlNode *element,
+		      const char *attribute, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -98,8 +103,8 @@ void config_xml_error(const struct config_xml *xml, const struct _xmlNode *eleme
 	va_end(arguments);
 }
 
-void config_xml_warning(const struct config_xml *xml, const struct _xmlNode *element, const char *attribute,
-                        const char *format, ...)
+void config_xml_warning(const struct config_xml *xml, const struct _xmlNode *element,
+			const char *attribute, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -107,7 +112,7 @@ void config_xml_warning(const struct config_xml *xml, const struct _xmlNode *ele
 	va_end(arguments);
 }
 
-/* ---- parsing ---------------------------------------------------------------------------------- */
+/* ---- parsing ---- */
 
 /* Copies a message of libxml2 without its "{namespace}" marks and line ends. */
 static void tidy(char *out, size_t size, const char *message)
@@ -140,7 +145,8 @@ static void on_parse_error(void *context, xmlErrorPtr error)
 }
 
 /* Called where a DOCTYPE starts, before anything of it is read. */
-static void on_doctype(void *context, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+static void on_doctype(void *context, const xmlChar *name, const xmlChar *external,
+		       const xmlChar *system)
 {
 	(void)name;
 	(void)external;
@@ -148,7 +154,7 @@ static void on_doctype(void *context, const xmlChar *name, const xmlChar *extern
 	xmlParserCtxtPtr parser = context;
 	struct config_xml *xml = parser->_private;
 	config_faults_add(xml->faults, parser->input ? parser->input->line : 0, false,
-	                  "a DOCTYPE is not allowed here: no entities, no external files");
+			  "a DOCTYPE is not allowed here: no entities, no external files");
 	xmlStopParser(parser);
 }
 
@@ -175,7 +181,7 @@ static void on_schema_error(void *context, xmlErrorPtr error)
 }
 
 static enum status_code validate(struct config_xml *xml, const unsigned char *schema_text,
-                                 size_t schema_size, struct status *st)
+				 size_t schema_size, struct status *st)
 {
 	enum status_code code = STATUS_OK;
 	const int before = xml->faults->errors;
@@ -183,7 +189,7 @@ static enum status_code validate(struct config_xml *xml, const unsigned char *sc
 	xmlSchemaPtr schema = NULL;
 	xmlSchemaValidCtxtPtr validator = NULL;
 	xmlSchemaParserCtxtPtr parser =
-	        xmlSchemaNewMemParserCtxt((const char *)schema_text, (int)schema_size);
+	    xmlSchemaNewMemParserCtxt((const char *)schema_text, (int)schema_size);
 	if (parser)
 		schema = xmlSchemaParse(parser);
 	if (schema)
@@ -205,9 +211,9 @@ out:
 	return code;
 }
 
-enum status_code config_xml_parse(struct config_xml *xml, struct config_faults *faults, const char *text,
-                                  size_t size, const unsigned char *schema, size_t schema_size,
-                                  struct status *st)
+enum status_code config_xml_parse(struct config_xml *xml, struct config_faults *faults,
+				  const char *text, size_t size, const unsigned char *schema,
+				  size_t schema_size, struct status *st)
 {
 	*xml = (struct config_xml){.text = text, .size = size, .faults = faults};
 	if (size > (size_t)MAX_FILE_BYTES)
@@ -220,7 +226,7 @@ enum status_code config_xml_parse(struct config_xml *xml, struct config_faults *
 	parser->sax->serror = on_parse_error;
 	parser->sax->internalSubset = on_doctype;
 	xml->doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, NULL,
-	                             XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+				     XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
 	xmlFreeParserCtxt(parser);
 	if (!xml->doc || !xmlDocGetRootElement(xml->doc)) {
 		if (faults->errors == 0)
@@ -237,7 +243,7 @@ void config_xml_free(struct config_xml *xml)
 	xml->doc = NULL;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 struct _xmlNode *config_xml_root(const struct config_xml *xml)
 {
@@ -271,8 +277,8 @@ int config_xml_count(const struct _xmlNode *parent, const char *name)
 	return count;
 }
 
-bool config_xml_text(const struct config_xml *xml, const struct _xmlNode *element, const char *attribute,
-                     char *out, size_t size)
+bool config_xml_text(const struct config_xml *xml, const struct _xmlNode *element,
+		     const char *attribute, char *out, size_t size)
 {
 	out[0] = '\0';
 	xmlChar *value = element ? xmlGetNoNsProp(element, (const xmlChar *)attribute) : NULL;
@@ -289,15 +295,17 @@ bool config_xml_text(const struct config_xml *xml, const struct _xmlNode *elemen
 		memcpy(out, first, length);
 		out[length] = '\0';
 	} else {
-		config_xml_error(xml, element, attribute, "%s is longer than %zu bytes", attribute, size - 1);
+		config_xml_error(xml, element, attribute, "%s is longer than %zu bytes", attribute,
+				 size - 1);
 	}
 	xmlFree(value);
 	return fits;
 }
 
-/* True when text is a number of the allowed range; a fault is written when it is outside. A malformed one is the schema's. */
-static bool read_number(const struct config_xml *xml, const struct _xmlNode *element, const struct setting *row,
-                        const char *text, double *value)
+/* True when text is a number of the allowed range; a fault is written when it is outside. A
+ * malformed one is the schema's. */
+static bool read_number(const struct config_xml *xml, const struct _xmlNode *element,
+			const struct setting *row, const char *text, double *value)
 {
 	char *end;
 	*value = strtod(text, &end);
@@ -307,16 +315,16 @@ static bool read_number(const struct config_xml *xml, const struct _xmlNode *ele
 		return true;
 	const char *space = row->unit[0] ? " " : "";
 	if (isinf(row->most))
-		config_xml_error(xml, element, row->attribute, "%s \"%s\" must be at least %g%s%s", row->attribute,
-		                 text, row->least, space, row->unit);
+		config_xml_error(xml, element, row->attribute, "%s \"%s\" must be at least %g%s%s",
+				 row->attribute, text, row->least, space, row->unit);
 	else
-		config_xml_error(xml, element, row->attribute, "%s \"%s\" must be %g to %g%s%s", row->attribute,
-		                 text, row->least, row->most, space, row->unit);
+		config_xml_error(xml, element, row->attribute, "%s \"%s\" must be %g to %g%s%s",
+				 row->attribute, text, row->least, row->most, space, row->unit);
 	return false;
 }
 
 void config_xml_settings(const struct config_xml *xml, const struct _xmlNode *element,
-                         const struct setting *rows, size_t count, void *base)
+			 const struct setting *rows, size_t count, void *base)
 {
 	for (const struct setting *row = rows; row < rows + count; row++) {
 		char *field = (char *)base + row->offset, text[128];

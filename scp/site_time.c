@@ -7,10 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-#define ZONE_FOLDER     "/usr/share/zoneinfo"
+#define ZONE_FOLDER	"/usr/share/zoneinfo"
 #define ZONE_FILE_BYTES 16384 /* the largest today has 3.8 kB */
 
-/* A zone file as read (RFC 8536): the times at which the offset changed, and the rule for all later years. */
+/* A zone file as read (RFC 8536): the times at which the offset changed, and the rule for all later
+ * years. */
 struct zone {
 	unsigned char bytes[ZONE_FILE_BYTES];
 	size_t size;
@@ -34,8 +35,9 @@ static size_t block_size(const unsigned char *header, size_t time_size, int *n_t
 	int64_t n_leap = big_endian(header + 28, 4), times = big_endian(header + 32, 4);
 	int64_t infos = big_endian(header + 36, 4), letters = big_endian(header + 40, 4);
 	const int64_t most = ZONE_FILE_BYTES;
-	if (n_ut < 0 || n_ut > most || n_standard < 0 || n_standard > most || n_leap < 0 || n_leap > most ||
-	    times < 0 || times > most || infos < 1 || infos > 256 || letters < 0 || letters > most)
+	if (n_ut < 0 || n_ut > most || n_standard < 0 || n_standard > most || n_leap < 0 ||
+	    n_leap > most || times < 0 || times > most || infos < 1 || infos > 256 || letters < 0 ||
+	    letters > most)
 		return SIZE_MAX;
 	*n_times = (int)times;
 	*n_infos = (int)infos;
@@ -59,7 +61,8 @@ static bool zone_read(struct zone *zone, const char *name)
 
 	/* The first block has 32-bit times and is passed over; the second has 64-bit ones. */
 	const unsigned char *at = zone->bytes, *end = zone->bytes + zone->size;
-	if (zone->size < 88 || zone->size == sizeof zone->bytes || memcmp(at, "TZif", 4) != 0 || at[4] < '2')
+	if (zone->size < 88 || zone->size == sizeof zone->bytes || memcmp(at, "TZif", 4) != 0 ||
+	    at[4] < '2')
 		return false;
 	size_t block = block_size(at, 4, &zone->n_times, &zone->n_infos);
 	if (block > zone->size - 88)
@@ -86,7 +89,7 @@ static bool zone_read(struct zone *zone, const char *name)
 	return true;
 }
 
-/* ---- the rule for later years (POSIX TZ) ------------------------------------------------------ */
+/* ---- the rule for later years (POSIX TZ) ---- */
 
 static const char *skip_name(const char *at)
 {
@@ -118,12 +121,13 @@ static const char *read_clock(const char *at, int *seconds)
 	return at;
 }
 
-/* Mm.w.d[/time] of a year -> local seconds since 1970: the w-th day d (0 Sunday) of month m, 5 the last; NULL: another form. */
+/* Mm.w.d[/time] of a year -> local seconds since 1970: the w-th day d (0 Sunday) of month m, 5 the
+ * last; NULL: another form. */
 static const char *read_change(const char *at, int year, double *local_s)
 {
 	int month, week, weekday, used = 0, clock_s = 7200;
-	if (sscanf(at, "M%2d.%1d.%1d%n", &month, &week, &weekday, &used) != 3 || month < 1 || month > 12 ||
-	    week < 1 || week > 5 || weekday > 6)
+	if (sscanf(at, "M%2d.%1d.%1d%n", &month, &week, &weekday, &used) != 3 || month < 1 ||
+	    month > 12 || week < 1 || week > 5 || weekday > 6)
 		return NULL;
 	at += used;
 	if (*at == '/') {
@@ -168,8 +172,8 @@ static double rule_offset_s(const char *rule, double utc_s)
 		return NAN;
 	start_s += west_s;
 	end_s += summer_west_s;
-	bool summer = start_s < end_s ? utc_s >= start_s && utc_s < end_s
-	                              : utc_s >= start_s || utc_s < end_s;
+	bool summer =
+	    start_s < end_s ? utc_s >= start_s && utc_s < end_s : utc_s >= start_s || utc_s < end_s;
 	return summer ? -summer_west_s : -west_s;
 }
 
@@ -177,7 +181,8 @@ static double rule_offset_s(const char *rule, double utc_s)
 static double zone_offset_s(const struct zone *zone, double utc_s)
 {
 	int before = 0; /* number of changes at or before the time */
-	while (before < zone->n_times && (double)big_endian(zone->times + 8 * (size_t)before, 8) <= utc_s)
+	while (before < zone->n_times &&
+	       (double)big_endian(zone->times + 8 * (size_t)before, 8) <= utc_s)
 		before++;
 	if (before == zone->n_times && zone->rule[0])
 		return rule_offset_s(zone->rule, utc_s);
@@ -187,14 +192,16 @@ static double zone_offset_s(const struct zone *zone, double utc_s)
 	return (double)big_endian(zone->infos + 6 * (size_t)type, 4);
 }
 
-/* ---- DICOM ------------------------------------------------------------------------------------ */
+/* ---- DICOM ---- */
 
 /* "+HHMM" -> seconds; NaN otherwise. */
 static double parse_offset_s(const char *text)
 {
-	if ((text[0] != '+' && text[0] != '-') || strlen(text) != 5 || strspn(text + 1, "0123456789") != 4)
+	if ((text[0] != '+' && text[0] != '-') || strlen(text) != 5 ||
+	    strspn(text + 1, "0123456789") != 4)
 		return NAN;
-	int hours = (text[1] - '0') * 10 + (text[2] - '0'), minutes = (text[3] - '0') * 10 + (text[4] - '0');
+	int hours = (text[1] - '0') * 10 + (text[2] - '0'),
+	    minutes = (text[3] - '0') * 10 + (text[4] - '0');
 	if (hours > 14 || minutes > 59)
 		return NAN;
 	double seconds = hours * 3600 + minutes * 60;
@@ -208,15 +215,16 @@ static double parse_clock_s(const char *text, const char **rest)
 	size_t digits = strspn(text, "0123456789");
 	if (digits != 12 && digits != 14)
 		return NAN;
-	if (sscanf(text, "%4d%2d%2d%2d%2d%2d", &clock.tm_year, &clock.tm_mon, &clock.tm_mday, &clock.tm_hour,
-	           &clock.tm_min, &clock.tm_sec) < 5)
+	if (sscanf(text, "%4d%2d%2d%2d%2d%2d", &clock.tm_year, &clock.tm_mon, &clock.tm_mday,
+		   &clock.tm_hour, &clock.tm_min, &clock.tm_sec) < 5)
 		return NAN;
 	struct tm checked = clock;
 	checked.tm_year -= 1900;
 	checked.tm_mon -= 1;
 	double seconds = (double)timegm(&checked);
-	if (clock.tm_year < 1970 || checked.tm_mon != clock.tm_mon - 1 || checked.tm_mday != clock.tm_mday ||
-	    clock.tm_hour > 23 || clock.tm_min > 59 || clock.tm_sec > 60)
+	if (clock.tm_year < 1970 || checked.tm_mon != clock.tm_mon - 1 ||
+	    checked.tm_mday != clock.tm_mday || clock.tm_hour > 23 || clock.tm_min > 59 ||
+	    clock.tm_sec > 60)
 		return NAN;
 	*rest = text + digits;
 	double unit = 0.1;

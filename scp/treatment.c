@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- saying ----------------------------------------------------------------------------------- */
+/* ---- saying ---- */
 
 static void append(char *text, size_t size, const char *format, va_list arguments)
 {
@@ -55,7 +55,8 @@ void treatment_leave(struct treatment_assessment *a, const char *label, const ch
 {
 	struct treatment_slots *slots = a->slots;
 	if (slots->n_unused < TREATMENT_MAX_UNUSED)
-		snprintf(slots->unused[slots->n_unused++], sizeof slots->unused[0], "%.110s: %.120s", label, why);
+		snprintf(slots->unused[slots->n_unused++], sizeof slots->unused[0],
+			 "%.110s: %.120s", label, why);
 }
 
 static void name_unused(struct treatment_assessment *a)
@@ -68,7 +69,8 @@ static void name_unused(struct treatment_assessment *a)
 	for (int i = 0; i < patient->n_series; i++) {
 		const struct catalogue_series *series = &patient->series[i];
 		char label[110];
-		if (strcmp(series->modality, "MR") == 0 || strcmp(series->modality, "RTSTRUCT") == 0)
+		if (strcmp(series->modality, "MR") == 0 ||
+		    strcmp(series->modality, "RTSTRUCT") == 0)
 			continue;
 		snprintf(label, sizeof label, "series %s", series->series_instance_uid);
 		treatment_leave(a, label, series->modality[0] ? series->modality : "no modality");
@@ -85,7 +87,7 @@ void treatment_clock(const struct treatment_assessment *a, double utc_s, char te
 		snprintf(text, 16, "%.2s:%.2s:%.2s", datetime + 8, datetime + 10, datetime + 12);
 }
 
-/* ---- what stands in the way of a dose --------------------------------------------------------- */
+/* ---- what stands in the way of a dose ---- */
 
 /* False when this cannot be a treatment at all. */
 static bool check_patient(struct treatment_assessment *a)
@@ -97,10 +99,10 @@ static bool check_patient(struct treatment_assessment *a)
 	else if (patient->conflict[0])
 		treatment_refuse(a, "%s", patient->conflict);
 	else if (record && (strcmp(record->patient_id, patient->patient_id) != 0 ||
-	                    (record->patient_issuer[0] && patient->patient_issuer[0] &&
-	                     strcmp(record->patient_issuer, patient->patient_issuer) != 0)))
-		treatment_refuse(a, "the record is of patient %s, the images are of %s", record->patient_id,
-		                 patient->patient_id);
+			    (record->patient_issuer[0] && patient->patient_issuer[0] &&
+			     strcmp(record->patient_issuer, patient->patient_issuer) != 0)))
+		treatment_refuse(a, "the record is of patient %s, the images are of %s",
+				 record->patient_id, patient->patient_id);
 	return a->refusal[0] == '\0';
 }
 
@@ -111,7 +113,7 @@ static void wait_for_record(struct treatment_assessment *a)
 	for (int i = 0; i < a->n_candidates; i++)
 		holmium += a->candidates[i].holmium;
 	const char *what = a->input->record ? "the first injection in the treatment record"
-	                                    : "a treatment record with injections";
+					    : "a treatment record with injections";
 	treatment_wait(a, "%s (%d holmium series are here)", what, holmium);
 }
 
@@ -121,23 +123,28 @@ static void find_relaxivity(struct treatment_assessment *a)
 	if (!a->reference)
 		return;
 	double field_t = slots->baseline.index >= 0 ? slots->baseline.arranged.field_strength_t
-	                 : slots->n_after > 0       ? slots->after[0].arranged.field_strength_t
-	                                            : a->reference->arranged.field_strength_t;
+			 : slots->n_after > 0	    ? slots->after[0].arranged.field_strength_t
+						    : a->reference->arranged.field_strength_t;
 	slots->field_strength_t = field_t;
 	if (isnan(field_t)) {
-		treatment_refuse(a, "%s: no magnetic field strength in the images, so no relaxivity",
-		                 a->reference->label);
+		treatment_refuse(a,
+				 "%s: no magnetic field strength in the images, so no relaxivity",
+				 a->reference->label);
 		return;
 	}
 	const char *product = a->input->record->product;
 	slots->relaxivity = config_find_relaxivity(a->input->config, field_t, product);
 	if (!slots->relaxivity)
-		treatment_refuse(a, "no relaxivity for %s at %.3g T: add <relaxivity field-t=\"%.3g\" .../> to the "
-		                 "configuration", product, field_t, field_t);
+		treatment_refuse(
+		    a,
+		    "no relaxivity for %s at %.3g T: add <relaxivity field-t=\"%.3g\" .../> to the "
+		    "configuration",
+		    product, field_t, field_t);
 	else if (!slots->relaxivity->calibrated)
-		treatment_warn(a, "HO101", "relaxivity %g /s per mg/mL at %g T is not calibrated: %s",
-		               slots->relaxivity->per_s_per_mg_per_ml, slots->relaxivity->field_t,
-		               slots->relaxivity->provenance);
+		treatment_warn(a, "HO101",
+			       "relaxivity %g /s per mg/mL at %g T is not calibrated: %s",
+			       slots->relaxivity->per_s_per_mg_per_ml, slots->relaxivity->field_t,
+			       slots->relaxivity->provenance);
 }
 
 /* Without a baseline, a relaxivity or a settled grid there is no map. */
@@ -147,7 +154,8 @@ static void drop_scans(struct treatment_slots *slots)
 		mr_series_free(&slots->after[--slots->n_after].arranged);
 }
 
-/* Scans outside the frame of reference of the result grid cannot be put on it: refused, and taken out. */
+/* Scans outside the frame of reference of the result grid cannot be put on it: refused, and taken
+ * out. */
 static void check_frames(struct treatment_assessment *a)
 {
 	struct treatment_slots *slots = a->slots;
@@ -155,12 +163,15 @@ static void check_frames(struct treatment_assessment *a)
 	const char *name = anatomy->index >= 0 ? "the anatomy" : "the baseline";
 	if (baseline->index < 0)
 		return;
-	const char *frame = (anatomy->index >= 0 ? anatomy : baseline)->arranged.grid.frame_of_reference;
+	const char *frame =
+	    (anatomy->index >= 0 ? anatomy : baseline)->arranged.grid.frame_of_reference;
 	if (!frame[0])
 		treatment_refuse(a, "%s has no frame of reference", name);
 	if (strcmp(baseline->arranged.grid.frame_of_reference, frame) != 0) {
-		treatment_refuse(a, "the baseline is in another frame of reference than the anatomy: the patient has "
-		                 "left the scanner in between, and images cannot be aligned yet");
+		treatment_refuse(a,
+				 "the baseline is in another frame of reference than the anatomy: "
+				 "the patient has "
+				 "left the scanner in between, and images cannot be aligned yet");
 		drop_scans(slots);
 	}
 	int kept = 0;
@@ -170,9 +181,12 @@ static void check_frames(struct treatment_assessment *a)
 			slots->after[kept++] = *after;
 			continue;
 		}
-		treatment_refuse(a, "the series after injection %d is in another frame of reference than %s: the patient "
-		                 "has left the scanner in between, and images cannot be aligned yet",
-		                 after->after_injection, name);
+		treatment_refuse(
+		    a,
+		    "the series after injection %d is in another frame of reference than %s: the "
+		    "patient "
+		    "has left the scanner in between, and images cannot be aligned yet",
+		    after->after_injection, name);
 		mr_series_free(&after->arranged);
 	}
 	slots->n_after = kept;
@@ -207,8 +221,11 @@ static bool all_scans_until(struct treatment_assessment *a, int injection)
 		for (int i = 0; i < slots->n_after && !there; i++)
 			there = slots->after[i].after_injection == k;
 		if (!there)
-			treatment_warn(a, "HO119", "no usable series after injection %d: its microspheres are counted with "
-			               "those of the next", k);
+			treatment_warn(a, "HO119",
+				       "no usable series after injection %d: its microspheres are "
+				       "counted with "
+				       "those of the next",
+				       k);
 		all = all && there;
 	}
 	return all;
@@ -219,7 +236,8 @@ static void conclude(struct treatment_assessment *a)
 	struct treatment_slots *slots = a->slots;
 	if (slots->n_after > 0) {
 		bool all = all_scans_until(a, slots->after[slots->n_after - 1].after_injection);
-		slots->report_ready = all && slots->n_vois > 0 && !a->report_waits && !a->refusal[0];
+		slots->report_ready =
+		    all && slots->n_vois > 0 && !a->report_waits && !a->refusal[0];
 	}
 	slots->maps_ready = slots->n_after > 0;
 	slots->state = slots->maps_ready ? TREATMENT_READY : TREATMENT_COLLECTING;
@@ -234,7 +252,7 @@ static void conclude(struct treatment_assessment *a)
 		treatment_wait(a, "%s", waits);
 }
 
-/* ---- the assessment --------------------------------------------------------------------------- */
+/* ---- the assessment ---- */
 
 static enum status_code assemble(struct treatment_assessment *a, struct status *st)
 {
@@ -266,8 +284,8 @@ static enum status_code assemble(struct treatment_assessment *a, struct status *
 	return STATUS_OK;
 }
 
-enum status_code treatment_assess(struct treatment_slots *slots, const struct treatment_input *input,
-                                  struct status *st)
+enum status_code treatment_assess(struct treatment_slots *slots,
+				  const struct treatment_input *input, struct status *st)
 {
 	struct treatment_assessment *a = calloc(1, sizeof *a);
 	memset(slots, 0, sizeof *slots);

@@ -1,41 +1,56 @@
 /* treatment.h - which series is what, and what a treatment waits for.
  *
- * A treatment = one patient, one course of injections. Typed slots are filled from the catalogue and the record; nothing here reads
- * pixels, the clock or the database: the same input gives the same slots. (The one thing looked up is the site's zone, for series that carry none.)
+ * A treatment = one patient, one course of injections. Typed slots are filled from the catalogue
+ * and the record; nothing here reads pixels, the clock or the database: the same input gives the
+ * same slots. (The one thing looked up is the site's zone, for series that carry none.)
  *
  *   slot          filled by
- *   baseline      the record's series, else the last complete holmium series before the first injection
- *   after k       the record's series, else the last complete holmium series between injection k and k+1 (repeats are named)
- *   anatomy       the series that the VOIs reference, else by the configured rule the last in the scans' frame of reference before the
- *                 first injection
- *   VOIs          newest RT Structure Set drawn in the scans' frame of reference (older ones are named)
+ *   baseline      the record's series, else the last complete holmium series before the first
+ *                 injection
+ *   after k       the record's series, else the last complete holmium series between injection k
+ *                 and k+1 (repeats are named)
+ *   anatomy       the series that the VOIs reference, else by the configured rule the last in the
+ *                 scans' frame of reference before the first injection
+ *   VOIs          newest RT Structure Set drawn in the scans' frame of reference (older ones are
+ *                 named)
  *   injections    the record, numbered on over the positions in order of time
  *
- * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching a configured rule, of one kind (echo times, slice orientation and
- * field strength: the kind that fills most slots, or that the record names), inside the window around the injections and, where the record
- * names studies, in one of them. Anything else is "unused: why". Times are acquisition times, never series or content times. Slots never group by
- * study: between positions the patient leaves the scanner and comes back in a new one.
+ * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching a configured rule, of
+ * one kind (echo times, slice orientation and field strength: the kind that fills most slots, or
+ * that the record names), inside the window around the injections and, where the record names
+ * studies, in one of them. Anything else is "unused: why". Times are acquisition times, never
+ * series or content times. Slots never group by study: between positions the patient leaves the
+ * scanner and comes back in a new one.
  *
- * Clocks differ: a series that starts within the clock tolerance of an injection is not assigned. The slot before that injection (where it
- * would be the last) and, unless a later series fills it, the one after it stay empty until the record names the series; both clocks are said.
+ * Clocks differ: a series that starts within the clock tolerance of an injection is not assigned.
+ * The slot before that injection (where it would be the last) and, unless a later series fills it,
+ * the one after it stay empty until the record names the series; both clocks are said.
  *
- * Complete = no gap, every slice has every echo, and the number of slices is confirmed. Confirmed by (0020,1002), by another whole series of
- * the treatment with the same slices, or by contours that all lie within the slices. Without that a series counts once its association
- * has ended or it has been quiet for settle-s ("complete, unconfirmed", HO105); where (0020,1002) says that images are owed, only the quiet counts.
+ * Complete = no gap, every slice has every echo, and the number of slices is confirmed. Confirmed
+ * by (0020,1002), by another whole series of the treatment with the same slices, or by contours
+ * that all lie within the slices. Without that a series counts once its association has ended or
+ * it has been quiet for settle-s ("complete, unconfirmed", HO105); where (0020,1002) says that
+ * images are owed, only the quiet counts.
  *
  * State of the whole, in words that `holmia status` shows:
  *
- *   COLLECTING  nothing can be made yet; waits_for says what is missing ("baseline: series 4 "T2*": echo 7 missing at slice 31")
- *   READY       a dose map can be made of every entry of after[]; waits_for says what else is to come (further scans, contours)
- *   REFUSED     something here can never be computed as it stands; waits_for begins with why and what to do. maps_ready may still be true:
- *               contours that are refused, or one scan in another frame of reference, do not take away the maps of the other scans
+ *   COLLECTING  nothing can be made yet; waits_for says what is missing ("baseline: series 4
+ *               "T2*": echo 7 missing at slice 31")
+ *   READY       a dose map can be made of every entry of after[]; waits_for says what else is to
+ *               come (further scans, contours)
+ *   REFUSED     something here can never be computed as it stands; waits_for begins with why and
+ *               what to do. maps_ready may still be true: contours that are refused, or one scan
+ *               in another frame of reference, do not take away the maps of the other scans
  *
- *   A patient without ID or with two names, a record of another patient, no relaxivity, a named series that is none: REFUSED, no map.
+ *   A patient without ID or with two names, a record of another patient, no relaxivity, a named
+ *   series that is none: REFUSED, no map.
  *   An injection without specific activity: maps up to the scan before it.
  *
- * Warnings carry the codes of codes.h: HO101 relaxivity not calibrated, HO103 a named series within the clock tolerance, HO104 residual pending, HO105
- * complete but unconfirmed, HO106 TR, flip, coil, contrast agent or scanner other than at baseline, HO108 region without a role or without
- * contours, HO109 another series could serve, HO110 other structure sets, HO111 site zone assumed, HO112 activity unknown, HO119 the rest. */
+ * Warnings carry the codes of codes.h: HO101 relaxivity not calibrated, HO103 a named series
+ * within the clock tolerance, HO104 residual pending, HO105 complete but unconfirmed, HO106 TR,
+ * flip, coil, contrast agent or scanner other than at baseline, HO108 region without a role or
+ * without contours, HO109 another series could serve, HO110 other structure sets, HO111 site
+ * zone assumed, HO112 activity unknown, HO119 the rest. */
 #ifndef TREATMENT_H
 #define TREATMENT_H
 
@@ -53,53 +68,53 @@ enum treatment_state { TREATMENT_COLLECTING, TREATMENT_READY, TREATMENT_REFUSED 
 
 enum series_completeness {
 	SERIES_INCOMPLETE,
-	SERIES_UNCONFIRMED, /* no gap, but nothing says how many slices there should be; settles after release or settle-s */
-	SERIES_SETTLED,     /* unconfirmed and settled: "complete, unconfirmed", said in the report */
-	SERIES_COMPLETE     /* confirmed by (0020,1002), by another series of the treatment, or by the extent of the VOIs */
+	SERIES_UNCONFIRMED, /* no gap, but nothing says yet how many slices there should be */
+	SERIES_SETTLED,	    /* "complete, unconfirmed", said in the report */
+	SERIES_COMPLETE	    /* confirmed */
 };
 
 /* A holmium or anatomy series as assessed. */
 struct treatment_series {
-	int index;                       /* into catalogue_patient.series; -1: slot empty */
+	int index; /* into catalogue_patient.series; -1: slot empty */
 	enum series_completeness completeness;
-	double acquired_s;               /* UTC; NaN unknown */
-	int after_injection;             /* 0 baseline, k after injection k */
-	struct mr_series arranged;       /* freed with the slots */
+	double acquired_s;	   /* UTC; NaN unknown */
+	int after_injection;	   /* 0 baseline, k after injection k */
+	struct mr_series arranged; /* freed with the slots */
 };
 
 struct treatment_warning {
-	char code[16];                   /* of codes.h, for the report */
+	char code[16]; /* of codes.h, for the report */
 	char text[240];
 };
 
 struct treatment_voi {
-	int roi;                         /* index into the structure set's rois */
+	int roi; /* index into the structure set's rois */
 	enum voi_role role;
 	char name[260];
-	char part_name[260];             /* tumours: "" find by overlap */
+	char part_name[260]; /* tumours: "" find by overlap */
 };
 
 struct treatment_slots {
 	enum treatment_state state;
-	char waits_for[512];             /* "" when nothing is missing */
-	double look_again_s;             /* UTC time at which an unconfirmed series settles; NaN: no timer needed */
+	char waits_for[512]; /* "" when nothing is missing */
+	double look_again_s; /* UTC time at which an unconfirmed series settles; NaN: no timer */
 
 	struct treatment_series baseline;
 	struct treatment_series after[DOSIMETRY_MAX_SCANS];
-	int n_after;                     /* complete (or settled) ones, in order of injection */
+	int n_after;			 /* those that can be mapped, in order of injection */
 	struct treatment_series anatomy; /* index -1: results on the baseline grid */
-	int structure_set;               /* index into the structure sets given; -1 none */
+	int structure_set;		 /* index into the structure sets given; -1 none */
 	struct treatment_voi vois[DOSIMETRY_MAX_VOIS];
 	int n_vois;
-	bool maps_ready;                 /* a dose map can be made of every entry of after[], also when only the contours are refused */
-	bool report_ready;
+	bool maps_ready;   /* a dose map can be made of every entry of after[], REFUSED or not */
+	bool report_ready; /* VOIs, and every scan before the newest map's, are there */
 
 	struct dosimetry_injection injections[DOSIMETRY_MAX_INJECTIONS];
-	int n_injections;                /* of the record, numbered on over positions by time */
-	int planned_injections;
+	int n_injections;	/* of the record, numbered on over positions by time */
+	int planned_injections; /* 0: the record does not say how many are to come */
 
-	const struct config_relaxivity *relaxivity;
-	double field_strength_t;
+	const struct config_relaxivity *relaxivity; /* NULL: none fits */
+	double field_strength_t;		    /* after unit repair; NaN unknown */
 
 	struct treatment_warning warnings[TREATMENT_MAX_WARNINGS];
 	int n_warnings;
@@ -110,16 +125,18 @@ struct treatment_slots {
 struct treatment_input {
 	const struct config *config;
 	const struct catalogue_patient *patient;
-	const struct treatment_record *record;          /* NULL: none yet */
-	const struct rt_structure_set *structure_sets;  /* of this patient, any order */
-	const char (*structure_set_received)[33];       /* not used for order; datetime of the set decides */
+	const struct treatment_record *record;	       /* NULL: none yet */
+	const struct rt_structure_set *structure_sets; /* of this patient, any order */
 	int n_structure_sets;
-	double now_s;                                   /* only to decide whether an unconfirmed series has settled */
+	double now_s; /* only to decide whether an unconfirmed series has settled */
 };
 
-/* Fills *slots (freed by treatment_slots_free()). STATUS_OK also when it waits or is refused; STATUS_RETRY: memory. */
-enum status_code treatment_assess(struct treatment_slots *slots, const struct treatment_input *input,
-                                  struct status *st) STATUS_CHECKED;
+/* Fills *slots (freed by treatment_slots_free()). STATUS_OK also when it waits or is refused;
+ * STATUS_RETRY: memory. relaxivity points into the configuration; nothing else is borrowed. Any
+ * thread, on different slots. */
+enum status_code treatment_assess(struct treatment_slots *slots,
+				  const struct treatment_input *input,
+				  struct status *st) STATUS_CHECKED;
 void treatment_slots_free(struct treatment_slots *slots);
 
 #endif

@@ -24,7 +24,8 @@ static bool is_liver(const struct treatment_slots *slots, const char *name)
 	return false;
 }
 
-/* Counts of the positions, where the record says how many are planned or its planned shares are complete; 0 unknown. */
+/* Counts of the positions, where the record says how many are planned or its planned shares are
+ * complete; 0 unknown. */
 static int planned_injections(struct treatment_assessment *a)
 {
 	const struct treatment_record *record = a->input->record;
@@ -46,8 +47,11 @@ static int planned_injections(struct treatment_assessment *a)
 		} else {
 			known = false;
 			if (injections > 0 && !isnan(percent))
-				treatment_warn(a, "HO119", "position %s: planned shares add up to %g %%: more injections "
-				               "are to come", record->positions[p].id, percent);
+				treatment_warn(
+				    a, "HO119",
+				    "position %s: planned shares add up to %g %%: more injections "
+				    "are to come",
+				    record->positions[p].id, percent);
 		}
 	}
 	return known ? planned : 0;
@@ -58,9 +62,12 @@ static void check_parts(struct treatment_assessment *a)
 	const struct treatment_record *record = a->input->record;
 	for (int p = 0; p < record->n_positions; p++) {
 		const char *part = record->positions[p].part;
-		if (part[0] && a->slots->n_vois > 0 && find_part(a->slots, part) < 0 && !is_liver(a->slots, part))
-			treatment_warn(a, "HO119", "position %s feeds \"%s\", but no contour is a part of that name",
-			               record->positions[p].id, part);
+		if (part[0] && a->slots->n_vois > 0 && find_part(a->slots, part) < 0 &&
+		    !is_liver(a->slots, part))
+			treatment_warn(
+			    a, "HO119",
+			    "position %s feeds \"%s\", but no contour is a part of that name",
+			    record->positions[p].id, part);
 	}
 }
 
@@ -68,7 +75,8 @@ void treatment_inject(struct treatment_assessment *a)
 {
 	const struct treatment_record *record = a->input->record;
 	struct treatment_slots *slots = a->slots;
-	_Static_assert(RECORD_MAX_INJECTIONS <= DOSIMETRY_MAX_INJECTIONS, "every injection has a place");
+	_Static_assert(RECORD_MAX_INJECTIONS <= DOSIMETRY_MAX_INJECTIONS,
+		       "every injection has a place");
 	for (int i = 0; i < record->n_injections; i++) {
 		const struct record_injection *in = &record->injections[i];
 		struct dosimetry_injection *out = &slots->injections[i];
@@ -78,21 +86,26 @@ void treatment_inject(struct treatment_assessment *a)
 		out->net_activity_mbq = in->net_activity_mbq;
 		if (measured)
 			out->net_activity_mbq = holmium_net_activity_mbq(
-			        in->start_s, in->prepared_activity_mbq, in->prepared_at_s,
-			        in->residual_activity_mbq, in->residual_at_s);
+			    in->start_s, in->prepared_activity_mbq, in->prepared_at_s,
+			    in->residual_activity_mbq, in->residual_at_s);
 		out->residual_pending = measured && isnan(in->residual_activity_mbq);
 		out->specific_activity_mbq_per_mg =
-		        in->specific_activity_mbq_per_mg *
-		        holmium_decay_factor(in->specific_activity_at_s, in->start_s);
+		    in->specific_activity_mbq_per_mg *
+		    holmium_decay_factor(in->specific_activity_at_s, in->start_s);
 		out->holmium_percent =
-		        isnan(in->holmium_percent) ? record->holmium_percent : in->holmium_percent;
+		    isnan(in->holmium_percent) ? record->holmium_percent : in->holmium_percent;
 		out->position = in->position;
 		out->part_voi = find_part(slots, record->positions[in->position].part);
 		if (out->residual_pending)
-			treatment_warn(a, "HO104", "injection %d: residual pending, recovery is against the prepared "
-			               "activity", i + 1);
+			treatment_warn(
+			    a, "HO104",
+			    "injection %d: residual pending, recovery is against the prepared "
+			    "activity",
+			    i + 1);
 		if (isnan(out->net_activity_mbq))
-			treatment_warn(a, "HO112", "injection %d: activity unknown: no recovery, no trend", i + 1);
+			treatment_warn(a, "HO112",
+				       "injection %d: activity unknown: no recovery, no trend",
+				       i + 1);
 	}
 	slots->n_injections = record->n_injections;
 	slots->planned_injections = planned_injections(a);

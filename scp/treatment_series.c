@@ -12,10 +12,10 @@ static void label_series(struct treatment_candidate *candidate)
 	const struct instance_info *info = &candidate->series->instances[0].info;
 	if (info->series_number >= 0)
 		snprintf(candidate->label, sizeof candidate->label, "series %d \"%.80s\"",
-		         info->series_number, info->series_description);
+			 info->series_number, info->series_description);
 	else
 		snprintf(candidate->label, sizeof candidate->label, "series %.64s",
-		         candidate->series->series_instance_uid);
+			 candidate->series->series_instance_uid);
 }
 
 /* The earliest acquisition time of its images. Texts of one series compare in order of time. */
@@ -25,16 +25,17 @@ static void find_time(struct treatment_candidate *candidate, const char *site_zo
 	for (int i = 0; i < candidate->series->n_instances; i++) {
 		const struct instance_info *info = &candidate->series->instances[i].info;
 		if (info->acquisition_datetime[0] &&
-		    (!earliest || strcmp(info->acquisition_datetime, earliest->acquisition_datetime) < 0))
+		    (!earliest ||
+		     strcmp(info->acquisition_datetime, earliest->acquisition_datetime) < 0))
 			earliest = info;
 	}
 	candidate->acquired_s = NAN;
 	if (!earliest)
 		return;
 	candidate->acquired_s =
-	        site_time_to_utc(earliest->acquisition_datetime, earliest->utc_offset, site_zone);
+	    site_time_to_utc(earliest->acquisition_datetime, earliest->utc_offset, site_zone);
 	candidate->zone_assumed =
-	        !earliest->utc_offset[0] && !strpbrk(earliest->acquisition_datetime, "+-");
+	    !earliest->utc_offset[0] && !strpbrk(earliest->acquisition_datetime, "+-");
 }
 
 bool treatment_arrange(struct treatment_candidate *candidate, struct status *st)
@@ -50,7 +51,8 @@ bool treatment_arrange(struct treatment_candidate *candidate, struct status *st)
 	for (int i = 0; i < series->n_instances; i++)
 		infos[i] = series->instances[i].info;
 	struct status arranging = STATUS_INIT;
-	enum status_code code = mr_series_arrange(&candidate->arranged, infos, series->n_instances, &arranging);
+	enum status_code code =
+	    mr_series_arrange(&candidate->arranged, infos, series->n_instances, &arranging);
 	free(infos);
 	candidate->arranged_owned = code == STATUS_OK;
 	if (code == STATUS_REFUSE)
@@ -73,16 +75,19 @@ static int slot_named_by_record(const struct treatment_record *record, const cha
 	return -1;
 }
 
-/* ---- why a holmium series cannot fill a slot -------------------------------------------------- */
+/* ---- why a holmium series cannot fill a slot ---- */
 
-static void say_distance(char *why, size_t size, double distance_s, const char *what, double window_h)
+static void say_distance(char *why, size_t size, double distance_s, const char *what,
+			 double window_h)
 {
 	if (distance_s > 48 * HOUR_S)
-		snprintf(why, size, "acquired %.0f days %s: outside the window of %g h of this treatment",
-		         distance_s / (24 * HOUR_S), what, window_h);
+		snprintf(why, size,
+			 "acquired %.0f days %s: outside the window of %g h of this treatment",
+			 distance_s / (24 * HOUR_S), what, window_h);
 	else
-		snprintf(why, size, "acquired %.1f h %s: outside the window of %g h of this treatment",
-		         distance_s / HOUR_S, what, window_h);
+		snprintf(why, size,
+			 "acquired %.1f h %s: outside the window of %g h of this treatment",
+			 distance_s / HOUR_S, what, window_h);
 }
 
 static bool in_studies(const struct treatment_record *record, const char *study_uid)
@@ -99,23 +104,26 @@ static bool in_window(const struct treatment_assessment *a, struct treatment_can
 	const struct treatment_record *record = a->input->record;
 	const struct config *config = a->input->config;
 	double before_s = record->injections[0].start_s - candidate->acquired_s;
-	double after_s = candidate->acquired_s - record->injections[record->n_injections - 1].start_s;
+	double after_s =
+	    candidate->acquired_s - record->injections[record->n_injections - 1].start_s;
 	candidate->why[0] = '\0';
 	if (isnan(candidate->acquired_s))
 		snprintf(candidate->why, sizeof candidate->why, "no acquisition date and time");
 	else if (before_s > config->hours_before_first * HOUR_S)
-		say_distance(candidate->why, sizeof candidate->why, before_s, "before the first injection",
-		             config->hours_before_first);
+		say_distance(candidate->why, sizeof candidate->why, before_s,
+			     "before the first injection", config->hours_before_first);
 	else if (after_s > config->hours_after_last * HOUR_S)
-		say_distance(candidate->why, sizeof candidate->why, after_s, "after the last injection",
-		             config->hours_after_last);
+		say_distance(candidate->why, sizeof candidate->why, after_s,
+			     "after the last injection", config->hours_after_last);
 	else if (!in_studies(record, candidate->series->study_instance_uid))
-		snprintf(candidate->why, sizeof candidate->why, "its study is none that the record names");
+		snprintf(candidate->why, sizeof candidate->why,
+			 "its study is none that the record names");
 	return candidate->why[0] == '\0';
 }
 
 /* Where its time puts it, and whether the clocks leave that in doubt. */
-static void place_in_time(const struct treatment_assessment *a, struct treatment_candidate *candidate)
+static void place_in_time(const struct treatment_assessment *a,
+			  struct treatment_candidate *candidate)
 {
 	const struct treatment_record *record = a->input->record;
 	double nearest_s = INFINITY;
@@ -123,7 +131,8 @@ static void place_in_time(const struct treatment_assessment *a, struct treatment
 		double after_s = candidate->acquired_s - record->injections[i].start_s;
 		if (after_s >= 0)
 			candidate->slot = i + 1;
-		if (fabs(after_s) <= a->input->config->clock_tolerance_s && fabs(after_s) < nearest_s) {
+		if (fabs(after_s) <= a->input->config->clock_tolerance_s &&
+		    fabs(after_s) < nearest_s) {
 			candidate->near_injection = i + 1;
 			nearest_s = fabs(after_s);
 		}
@@ -131,7 +140,8 @@ static void place_in_time(const struct treatment_assessment *a, struct treatment
 }
 
 /* What the images themselves allow: magnitude, several echoes. False with why. */
-static bool is_multi_echo(struct treatment_candidate *candidate, const struct config *config, struct status *st)
+static bool is_multi_echo(struct treatment_candidate *candidate, const struct config *config,
+			  struct status *st)
 {
 	const struct instance_info *info = &candidate->series->instances[0].info;
 	if (!treatment_arrange(candidate, st))
@@ -139,39 +149,45 @@ static bool is_multi_echo(struct treatment_candidate *candidate, const struct co
 	int echoes = candidate->arranged.echoes;
 	bool enough = echoes >= 3;
 	if (enough && candidate->named_slot < 0)
-		enough = config_find_series_rule(config, CONFIG_SERIES_HOLMIUM, info->series_description,
-		                                 info->protocol_name, info->sequence_name, echoes) != NULL;
+		enough = config_find_series_rule(config, CONFIG_SERIES_HOLMIUM,
+						 info->series_description, info->protocol_name,
+						 info->sequence_name, echoes) != NULL;
 	if (enough)
 		return true;
 	if (echoes == 1)
 		snprintf(candidate->why, sizeof candidate->why, "single echo: no R2* can be found");
 	else
-		snprintf(candidate->why, sizeof candidate->why, "%d echoes: too few for R2*", echoes);
+		snprintf(candidate->why, sizeof candidate->why, "%d echoes: too few for R2*",
+			 echoes);
 	return false;
 }
 
-static void recognise(struct treatment_assessment *a, struct treatment_candidate *candidate, struct status *st)
+static void recognise(struct treatment_assessment *a, struct treatment_candidate *candidate,
+		      struct status *st)
 {
 	const struct config *config = a->input->config;
 	const struct treatment_record *record = a->input->record;
 	const struct instance_info *info = &candidate->series->instances[0].info;
 	bool rule = config_find_series_rule(config, CONFIG_SERIES_HOLMIUM, info->series_description,
-	                                    info->protocol_name, info->sequence_name,
-	                                    MR_SERIES_MAX_ECHOES) != NULL;
+					    info->protocol_name, info->sequence_name,
+					    MR_SERIES_MAX_ECHOES) != NULL;
 	candidate->anatomy_rule =
-	        config_find_series_rule(config, CONFIG_SERIES_ANATOMY, info->series_description,
-	                                info->protocol_name, info->sequence_name,
-	                                MR_SERIES_MAX_ECHOES) != NULL;
-	candidate->named_slot = slot_named_by_record(record, candidate->series->series_instance_uid);
+	    config_find_series_rule(config, CONFIG_SERIES_ANATOMY, info->series_description,
+				    info->protocol_name, info->sequence_name,
+				    MR_SERIES_MAX_ECHOES) != NULL;
+	candidate->named_slot =
+	    slot_named_by_record(record, candidate->series->series_instance_uid);
 	candidate->meant = rule || candidate->named_slot >= 0;
 	if (!candidate->meant) {
 		if (!candidate->anatomy_rule)
-			snprintf(candidate->why, sizeof candidate->why, "no rule for its description");
+			snprintf(candidate->why, sizeof candidate->why,
+				 "no rule for its description");
 		return;
 	}
 	candidate->holmium = is_multi_echo(candidate, config, st);
 	if (candidate->named_slot >= 0 && !candidate->holmium && st->code == STATUS_OK)
-		treatment_refuse(a, "%s, which the record names: %s", candidate->label, candidate->why);
+		treatment_refuse(a, "%s, which the record names: %s", candidate->label,
+				 candidate->why);
 	if (!record || record->n_injections == 0)
 		return;
 	if (!isnan(candidate->acquired_s))
@@ -213,7 +229,8 @@ void treatment_candidates_free(struct treatment_assessment *a)
 	a->n_candidates = 0;
 }
 
-struct treatment_candidate *treatment_find_series(const struct treatment_assessment *a, const char *series_uid)
+struct treatment_candidate *treatment_find_series(const struct treatment_assessment *a,
+						  const char *series_uid)
 {
 	for (int i = 0; i < a->n_candidates && series_uid[0]; i++) {
 		if (strcmp(a->candidates[i].series->series_instance_uid, series_uid) == 0)
@@ -227,9 +244,10 @@ const char *treatment_frame(const struct treatment_candidate *candidate)
 	return candidate->series->instances[0].info.frame_of_reference_uid;
 }
 
-/* ---- is all of it there? ---------------------------------------------------------------------- */
+/* ---- is all of it there? ---- */
 
-static double settles_s(const struct treatment_assessment *a, const struct treatment_candidate *candidate)
+static double settles_s(const struct treatment_assessment *a,
+			const struct treatment_candidate *candidate)
 {
 	return candidate->series->last_received_s + a->input->config->settle_s;
 }
@@ -240,16 +258,19 @@ static bool images_are_owed(const struct mr_series *arranged)
 	       arranged->images_expected > arranged->magnitude + arranged->other_component;
 }
 
-bool treatment_has_ended(const struct treatment_assessment *a, const struct treatment_candidate *candidate)
+bool treatment_has_ended(const struct treatment_assessment *a,
+			 const struct treatment_candidate *candidate)
 {
 	if (a->input->now_s >= settles_s(a, candidate))
 		return true;
-	/* One association may bring a part and the next the rest: a count that says so outweighs the release. */
+	/* One association may bring a part and the next the rest: a count that says so outweighs
+	 * the release. */
 	return candidate->series->released &&
 	       !(candidate->arranged_owned && images_are_owed(&candidate->arranged));
 }
 
-void treatment_look_again(struct treatment_assessment *a, const struct treatment_candidate *candidate)
+void treatment_look_again(struct treatment_assessment *a,
+			  const struct treatment_candidate *candidate)
 {
 	double at_s = settles_s(a, candidate);
 	if (!(a->slots->look_again_s <= at_s))
@@ -257,7 +278,8 @@ void treatment_look_again(struct treatment_assessment *a, const struct treatment
 }
 
 /* Another series of the treatment with the same slices, itself whole. */
-static bool confirmed_by_another(const struct treatment_assessment *a, const struct treatment_candidate *candidate)
+static bool confirmed_by_another(const struct treatment_assessment *a,
+				 const struct treatment_candidate *candidate)
 {
 	for (int i = 0; i < a->n_candidates; i++) {
 		const struct treatment_candidate *other = &a->candidates[i];
@@ -279,21 +301,24 @@ void treatment_complete(struct treatment_assessment *a, struct treatment_candida
 		candidate->completeness = SERIES_INCOMPLETE;
 		snprintf(candidate->why, sizeof candidate->why, "%s", arranged->missing);
 	} else if (arranged->count_confirmed || confirmed_by_another(a, candidate) ||
-	           (!owed && treatment_contours_inside(a, &arranged->grid))) {
+		   (!owed && treatment_contours_inside(a, &arranged->grid))) {
 		candidate->completeness = SERIES_COMPLETE;
 	} else if (treatment_has_ended(a, candidate)) {
 		candidate->completeness = SERIES_SETTLED;
 		if (owed)
 			snprintf(candidate->why, sizeof candidate->why, "%d of %d images came",
-			         arranged->magnitude + arranged->other_component, arranged->images_expected);
+				 arranged->magnitude + arranged->other_component,
+				 arranged->images_expected);
 	} else {
 		candidate->completeness = SERIES_UNCONFIRMED;
 		snprintf(candidate->why, sizeof candidate->why,
-		         "%d slices came, nothing says yet that these are all", arranged->grid.slices);
+			 "%d slices came, nothing says yet that these are all",
+			 arranged->grid.slices);
 	}
 }
 
-void treatment_take(struct treatment_series *slot, struct treatment_candidate *candidate, int after_injection)
+void treatment_take(struct treatment_series *slot, struct treatment_candidate *candidate,
+		    int after_injection)
 {
 	slot->index = candidate->index;
 	slot->completeness = candidate->completeness;

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TE_TOLERANCE_MS     0.05
-#define SAME_DIRECTION_COS  0.99939 /* 2 degrees: planes set anew by hand after the patient came back */
-#define SAME_FIELD_T        0.15
+#define TE_TOLERANCE_MS 0.05
+#define SAME_DIRECTION_COS                                                                         \
+	0.99939 /* 2 degrees: planes set anew by hand after the patient came back */
+#define SAME_FIELD_T 0.15
 
-/* ---- series of one kind ----------------------------------------------------------------------- */
+/* ---- series of one kind ---- */
 
 static void normal_of(const struct grid *grid, double normal[3])
 {
@@ -49,7 +50,8 @@ static bool same_kind(const struct mr_series *a, const struct mr_series *b)
 }
 
 /* How many slots series of this kind would fill. */
-static int slots_of_kind(const struct treatment_assessment *a, const struct treatment_candidate *candidate)
+static int slots_of_kind(const struct treatment_assessment *a,
+			 const struct treatment_candidate *candidate)
 {
 	bool filled[RECORD_MAX_INJECTIONS + 1] = {false};
 	int count = 0;
@@ -64,8 +66,8 @@ static int slots_of_kind(const struct treatment_assessment *a, const struct trea
 	return count;
 }
 
-/* Picks the kind that the slots are made of: that of a series which the record names, else the one that fills most slots, the earliest
- * of equals; the others are left unused with words. */
+/* Picks the kind that the slots are made of: that of a series which the record names, else the one
+ * that fills most slots, the earliest of equals; the others are left unused with words. */
 void treatment_group(struct treatment_assessment *a)
 {
 	struct treatment_candidate *reference = NULL;
@@ -91,21 +93,24 @@ void treatment_group(struct treatment_assessment *a)
 			continue;
 		candidate->holmium = false;
 		if (!same_echo_times(is, as))
-			snprintf(candidate->why, sizeof candidate->why,
-			         "echo times differ from %s (%d from %.2f ms, there %d from %.2f ms)",
-			         reference->label, is->echoes, is->te_ms[0], as->echoes, as->te_ms[0]);
+			snprintf(
+			    candidate->why, sizeof candidate->why,
+			    "echo times differ from %s (%d from %.2f ms, there %d from %.2f ms)",
+			    reference->label, is->echoes, is->te_ms[0], as->echoes, as->te_ms[0]);
 		else if (!same_planes(is, as))
-			snprintf(candidate->why, sizeof candidate->why, "other slice orientation than %s",
-			         reference->label);
+			snprintf(candidate->why, sizeof candidate->why,
+				 "other slice orientation than %s", reference->label);
 		else
-			snprintf(candidate->why, sizeof candidate->why, "%.3g T, but %s is at %.3g T",
-			         is->field_strength_t, reference->label, as->field_strength_t);
+			snprintf(candidate->why, sizeof candidate->why,
+				 "%.3g T, but %s is at %.3g T", is->field_strength_t,
+				 reference->label, as->field_strength_t);
 		if (candidate->named_slot >= 0)
-			treatment_refuse(a, "%s, which the record names: %s", candidate->label, candidate->why);
+			treatment_refuse(a, "%s, which the record names: %s", candidate->label,
+					 candidate->why);
 	}
 }
 
-/* ---- one slot --------------------------------------------------------------------------------- */
+/* ---- one slot ---- */
 
 static void slot_name(char name[48], int slot)
 {
@@ -117,46 +122,55 @@ static void slot_name(char name[48], int slot)
 
 static bool is_whole(const struct treatment_candidate *candidate)
 {
-	return candidate->completeness == SERIES_COMPLETE || candidate->completeness == SERIES_SETTLED;
+	return candidate->completeness == SERIES_COMPLETE ||
+	       candidate->completeness == SERIES_SETTLED;
 }
 
 static const char *uid_named(const struct treatment_record *record, int slot)
 {
-	return slot == 0 ? record->baseline_series_uid : record->injections[slot - 1].after_series_uid;
+	return slot == 0 ? record->baseline_series_uid
+			 : record->injections[slot - 1].after_series_uid;
 }
 
-/* A series so near to an injection that the two clocks do not tell which came first stays out until the record names it. It could belong
- * to the slot before the injection, where it would be the last, or to the one after it, where a later series outdoes it. */
+/* A series so near to an injection that the two clocks do not tell which came first stays out until
+ * the record names it. It could belong to the slot before the injection, where it would be the
+ * last, or to the one after it, where a later series outdoes it. */
 static const struct treatment_candidate *unclear_for(const struct treatment_assessment *a, int slot,
-                                                     const struct treatment_candidate *chosen)
+						     const struct treatment_candidate *chosen)
 {
 	for (int i = 0; i < a->n_candidates; i++) {
 		const struct treatment_candidate *candidate = &a->candidates[i];
-		if (!candidate->holmium || candidate->named_slot >= 0 || candidate->near_injection == 0 ||
-		    candidate->completeness == SERIES_INCOMPLETE)
+		if (!candidate->holmium || candidate->named_slot >= 0 ||
+		    candidate->near_injection == 0 || candidate->completeness == SERIES_INCOMPLETE)
 			continue;
-		if (candidate->near_injection - 1 == slot || (candidate->near_injection == slot && !chosen))
+		if (candidate->near_injection - 1 == slot ||
+		    (candidate->near_injection == slot && !chosen))
 			return candidate;
 	}
 	return NULL;
 }
 
-static void say_unclear(struct treatment_assessment *a, int slot, const struct treatment_candidate *candidate)
+static void say_unclear(struct treatment_assessment *a, int slot,
+			const struct treatment_candidate *candidate)
 {
 	char name[48], scanner[16], record[16];
 	int injection = candidate->near_injection;
 	slot_name(name, slot);
 	treatment_clock(a, candidate->acquired_s, scanner);
 	treatment_clock(a, a->input->record->injections[injection - 1].start_s, record);
-	treatment_wait(a, "%s: %s began at %s by the scanner's clock, injection %d at %s by the record's: within the "
-	               "clock tolerance of %g s; name the series in the record", name, candidate->label, scanner,
-	               injection, record, a->input->config->clock_tolerance_s);
+	treatment_wait(a,
+		       "%s: %s began at %s by the scanner's clock, injection %d at %s by the "
+		       "record's: within the "
+		       "clock tolerance of %g s; name the series in the record",
+		       name, candidate->label, scanner, injection, record,
+		       a->input->config->clock_tolerance_s);
 }
 
-/* The last whole series of the slot; *pending: a later one that is still coming in; *reason: the latest that cannot serve. */
+/* The last whole series of the slot; *pending: a later one that is still coming in; *reason: the
+ * latest that cannot serve. */
 static struct treatment_candidate *last_of_slot(const struct treatment_assessment *a, int slot,
-                                                struct treatment_candidate **pending,
-                                                const struct treatment_candidate **reason)
+						struct treatment_candidate **pending,
+						const struct treatment_candidate **reason)
 {
 	struct treatment_candidate *chosen = NULL;
 	*pending = NULL;
@@ -183,7 +197,8 @@ static struct treatment_candidate *last_of_slot(const struct treatment_assessmen
 }
 
 /* What the record says; *named tells whether it says anything. */
-static struct treatment_candidate *named_for_slot(struct treatment_assessment *a, int slot, bool *named)
+static struct treatment_candidate *named_for_slot(struct treatment_assessment *a, int slot,
+						  bool *named)
 {
 	const char *uid = uid_named(a->input->record, slot);
 	char name[48];
@@ -233,36 +248,43 @@ static struct treatment_candidate *timed_for_slot(struct treatment_assessment *a
 	return NULL;
 }
 
-static void name_repeats(struct treatment_assessment *a, int slot, const struct treatment_candidate *chosen)
+static void name_repeats(struct treatment_assessment *a, int slot,
+			 const struct treatment_candidate *chosen)
 {
 	char name[48];
 	slot_name(name, slot);
 	for (int i = 0; i < a->n_candidates; i++) {
 		struct treatment_candidate *other = &a->candidates[i];
-		if (other == chosen || !other->holmium || other->used || other->named_slot >= 0 || other->slot != slot)
+		if (other == chosen || !other->holmium || other->used || other->named_slot >= 0 ||
+		    other->slot != slot)
 			continue;
 		if (is_whole(other))
-			treatment_warn(a, "HO109", "%s: %s is used, %s is there too", name, chosen->label,
-			               other->label);
+			treatment_warn(a, "HO109", "%s: %s is used, %s is there too", name,
+				       chosen->label, other->label);
 		char why[sizeof other->why];
-		snprintf(why, sizeof why, "%.100s%s%s is used instead", other->why, other->why[0] ? "; " : "",
-		         chosen->label);
+		snprintf(why, sizeof why, "%.100s%s%s is used instead", other->why,
+			 other->why[0] ? "; " : "", chosen->label);
 		memcpy(other->why, why, sizeof why);
 	}
 }
 
-static void say_how_complete(struct treatment_assessment *a, const struct treatment_candidate *chosen)
+static void say_how_complete(struct treatment_assessment *a,
+			     const struct treatment_candidate *chosen)
 {
 	if (chosen->completeness == SERIES_SETTLED)
-		treatment_warn(a, "HO105", "%s: complete, unconfirmed (%d slices%s%s)", chosen->label,
-		               chosen->arranged.grid.slices, chosen->why[0] ? "; " : "", chosen->why);
+		treatment_warn(a, "HO105", "%s: complete, unconfirmed (%d slices%s%s)",
+			       chosen->label, chosen->arranged.grid.slices,
+			       chosen->why[0] ? "; " : "", chosen->why);
 	if (chosen->near_injection > 0) {
 		char scanner[16], record[16];
 		treatment_clock(a, chosen->acquired_s, scanner);
-		treatment_clock(a, a->input->record->injections[chosen->near_injection - 1].start_s, record);
-		treatment_warn(a, "HO103", "%s began at %s by the scanner's clock, injection %d at %s by the record's; "
-		               "the record says which came first", chosen->label, scanner,
-		               chosen->near_injection, record);
+		treatment_clock(a, a->input->record->injections[chosen->near_injection - 1].start_s,
+				record);
+		treatment_warn(
+		    a, "HO103",
+		    "%s began at %s by the scanner's clock, injection %d at %s by the record's; "
+		    "the record says which came first",
+		    chosen->label, scanner, chosen->near_injection, record);
 	}
 }
 
@@ -279,23 +301,25 @@ void treatment_fill(struct treatment_assessment *a)
 		if (!chosen)
 			continue;
 		if (slot > 0 && slots->n_after == DOSIMETRY_MAX_SCANS) {
-			treatment_refuse(a, "more than %d series after injections", DOSIMETRY_MAX_SCANS);
+			treatment_refuse(a, "more than %d series after injections",
+					 DOSIMETRY_MAX_SCANS);
 			continue;
 		}
 		zone_assumed += chosen->zone_assumed;
 		say_how_complete(a, chosen);
-		treatment_take(slot == 0 ? &slots->baseline : &slots->after[slots->n_after++], chosen, slot);
+		treatment_take(slot == 0 ? &slots->baseline : &slots->after[slots->n_after++],
+			       chosen, slot);
 		name_repeats(a, slot, chosen);
 	}
 	if (zone_assumed > 0)
-		treatment_warn(a, "HO111", "%d series carry no time zone: %s is assumed", zone_assumed,
-		               a->input->config->time_zone);
+		treatment_warn(a, "HO111", "%d series carry no time zone: %s is assumed",
+			       zone_assumed, a->input->config->time_zone);
 }
 
-/* ---- baseline and after-scan should differ in microspheres only ------------------------------- */
+/* ---- baseline and after-scan should differ in microspheres only ---- */
 
 static const struct instance_info *first_image(const struct treatment_assessment *a,
-                                               const struct treatment_series *slot)
+					       const struct treatment_series *slot)
 {
 	return &a->input->patient->series[slot->index].instances[slot->arranged.image[0]].info;
 }
@@ -305,26 +329,28 @@ void treatment_compare_scans(struct treatment_assessment *a)
 	const struct treatment_series *baseline = &a->slots->baseline;
 	for (int i = 0; i < a->slots->n_after && baseline->index >= 0; i++) {
 		const struct treatment_series *after = &a->slots->after[i];
-		const struct instance_info *was = first_image(a, baseline), *is = first_image(a, after);
+		const struct instance_info *was = first_image(a, baseline),
+					   *is = first_image(a, after);
 		char differs[120] = "";
 		size_t n = 0;
 		const struct {
 			bool other;
 			const char *what;
 		} rows[] = {
-			{fabs(baseline->arranged.tr_ms - after->arranged.tr_ms) > 0.5, "TR"},
-			{fabs(baseline->arranged.flip_deg - after->arranged.flip_deg) > 0.5, "flip angle"},
-			{strcmp(was->receive_coil, is->receive_coil) != 0, "coil"},
-			{strcmp(was->contrast_agent, is->contrast_agent) != 0, "contrast agent"},
-			{strcmp(was->station_name, is->station_name) != 0, "scanner"},
+		    {fabs(baseline->arranged.tr_ms - after->arranged.tr_ms) > 0.5, "TR"},
+		    {fabs(baseline->arranged.flip_deg - after->arranged.flip_deg) > 0.5,
+		     "flip angle"},
+		    {strcmp(was->receive_coil, is->receive_coil) != 0, "coil"},
+		    {strcmp(was->contrast_agent, is->contrast_agent) != 0, "contrast agent"},
+		    {strcmp(was->station_name, is->station_name) != 0, "scanner"},
 		};
 		for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 			if (rows[r].other)
-				n += (size_t)snprintf(differs + n, sizeof differs - n, "%s%s", n ? ", " : "",
-				                      rows[r].what);
+				n += (size_t)snprintf(differs + n, sizeof differs - n, "%s%s",
+						      n ? ", " : "", rows[r].what);
 		}
 		if (n > 0)
 			treatment_warn(a, "HO106", "after injection %d other than at baseline: %s",
-			               after->after_injection, differs);
+				       after->after_injection, differs);
 	}
 }

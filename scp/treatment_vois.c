@@ -7,13 +7,13 @@
 
 #define HOUR_S 3600.0
 
-/* ---- which structure set ---------------------------------------------------------------------- */
+/* ---- which structure set ---- */
 
 enum set_fit {
 	SET_USABLE,
 	SET_AWAITS_SERIES, /* its series has not come */
 	SET_OTHER_FRAME,   /* its frame of reference is not that of the scans */
-	SET_FOREIGN        /* of another time: not for this treatment */
+	SET_FOREIGN	   /* of another time: not for this treatment */
 };
 
 static const char *set_name(const struct rt_structure_set *set)
@@ -27,11 +27,12 @@ static bool within_window(const struct treatment_assessment *a, double time_s)
 	const struct config *config = a->input->config;
 	return isnan(time_s) ||
 	       (time_s >= record->injections[0].start_s - config->hours_before_first * HOUR_S &&
-	        time_s <= record->injections[record->n_injections - 1].start_s +
-	                          config->hours_after_last * HOUR_S);
+		time_s <= record->injections[record->n_injections - 1].start_s +
+			      config->hours_after_last * HOUR_S);
 }
 
-static enum set_fit fit_of_set(const struct treatment_assessment *a, const struct rt_structure_set *set)
+static enum set_fit fit_of_set(const struct treatment_assessment *a,
+			       const struct rt_structure_set *set)
 {
 	const struct treatment_candidate *on = treatment_find_series(a, set->referenced_series_uid);
 	const char *frame = a->reference ? treatment_frame(a->reference) : "";
@@ -45,10 +46,11 @@ static enum set_fit fit_of_set(const struct treatment_assessment *a, const struc
 	}
 	if (!frame[0] || strcmp(set_frame, frame) == 0)
 		return set->referenced_series_uid[0] ? SET_AWAITS_SERIES : SET_USABLE;
-	/* Drawn long before this treatment on something we never saw (a planning scan): not meant for it. */
+	/* Drawn long before this treatment on something we never saw (a planning scan): not meant
+	 * for it. */
 	double drawn_s = site_time_to_utc(set->datetime, "", a->input->config->time_zone);
-	double earliest_s = a->input->record->injections[0].start_s -
-	                    a->input->config->hours_before_first * HOUR_S;
+	double earliest_s =
+	    a->input->record->injections[0].start_s - a->input->config->hours_before_first * HOUR_S;
 	return drawn_s < earliest_s ? SET_FOREIGN : SET_OTHER_FRAME;
 }
 
@@ -78,19 +80,23 @@ static void name_other_sets(struct treatment_assessment *a)
 		const struct rt_structure_set *set = &sets[i];
 		enum set_fit fit = fit_of_set(a, set);
 		char label[110];
-		snprintf(label, sizeof label, "contours \"%.70s\" of %.14s", set_name(set), set->datetime);
+		snprintf(label, sizeof label, "contours \"%.70s\" of %.14s", set_name(set),
+			 set->datetime);
 		if (fit == SET_FOREIGN)
 			treatment_leave(a, label, "drawn for another treatment");
 		if (i == chosen || chosen < 0)
 			continue;
 		if (fit == SET_USABLE)
-			treatment_warn(a, "HO110", "%s are older than \"%.70s\" of %.14s, which are used", label,
-			               set_name(&sets[chosen]), sets[chosen].datetime);
+			treatment_warn(a, "HO110",
+				       "%s are older than \"%.70s\" of %.14s, which are used",
+				       label, set_name(&sets[chosen]), sets[chosen].datetime);
 		else if (fit == SET_AWAITS_SERIES)
-			treatment_warn(a, "HO110", "%s are not used: the series they are drawn on has not come",
-			               label);
+			treatment_warn(a, "HO110",
+				       "%s are not used: the series they are drawn on has not come",
+				       label);
 		else if (fit == SET_OTHER_FRAME)
-			treatment_warn(a, "HO110", "%s are not used: another frame of reference", label);
+			treatment_warn(a, "HO110", "%s are not used: another frame of reference",
+				       label);
 	}
 }
 
@@ -103,22 +109,27 @@ void treatment_choose_contours(struct treatment_assessment *a)
 		return;
 	int waiting = newest(a, SET_AWAITS_SERIES), other = newest(a, SET_OTHER_FRAME);
 	if (waiting >= 0) {
-		treatment_wait(a, "anatomy: series %s, on which the contours \"%s\" are drawn, has not come",
-		               sets[waiting].referenced_series_uid, set_name(&sets[waiting]));
+		treatment_wait(
+		    a, "anatomy: series %s, on which the contours \"%s\" are drawn, has not come",
+		    sets[waiting].referenced_series_uid, set_name(&sets[waiting]));
 	} else if (other >= 0) {
 		const struct treatment_candidate *on =
-		        treatment_find_series(a, sets[other].referenced_series_uid);
-		treatment_refuse(a, "contours \"%s\" are in another frame of reference (%s) than the scans (%s)%s%s: draw "
-		                 "them on a series of the same stay in the scanner; images cannot be aligned yet",
-		                 set_name(&sets[other]), sets[other].frame_of_reference_uid,
-		                 a->reference ? treatment_frame(a->reference) : "none", on ? ", drawn on " : "",
-		                 on ? on->label : "");
+		    treatment_find_series(a, sets[other].referenced_series_uid);
+		treatment_refuse(a,
+				 "contours \"%s\" are in another frame of reference (%s) than the "
+				 "scans (%s)%s%s: draw "
+				 "them on a series of the same stay in the scanner; images cannot "
+				 "be aligned yet",
+				 set_name(&sets[other]), sets[other].frame_of_reference_uid,
+				 a->reference ? treatment_frame(a->reference) : "none",
+				 on ? ", drawn on " : "", on ? on->label : "");
 	}
 }
 
-/* ---- roles ------------------------------------------------------------------------------------ */
+/* ---- roles ---- */
 
-static const struct record_voi *voi_of_record(const struct treatment_record *record, const char *name)
+static const struct record_voi *voi_of_record(const struct treatment_record *record,
+					      const char *name)
 {
 	for (int i = 0; i < record->n_vois; i++) {
 		if (strcasecmp(record->vois[i].name, name) == 0)
@@ -128,8 +139,9 @@ static const struct record_voi *voi_of_record(const struct treatment_record *rec
 }
 
 /* The record first, then codes, then names. STATUS_REFUSE: two roles in one step. */
-static enum status_code role_of(bool *matched, enum config_voi_role *role, const struct treatment_assessment *a,
-                                const struct rt_roi *roi, struct status *st)
+static enum status_code role_of(bool *matched, enum config_voi_role *role,
+				const struct treatment_assessment *a, const struct rt_roi *roi,
+				struct status *st)
 {
 	const struct record_voi *said = voi_of_record(a->input->record, roi->name);
 	if (said) {
@@ -138,7 +150,7 @@ static enum status_code role_of(bool *matched, enum config_voi_role *role, const
 		return STATUS_OK;
 	}
 	return config_voi_role_of(matched, role, a->input->config, roi->name, roi->code_value,
-	                          roi->code_scheme, st);
+				  roi->code_scheme, st);
 }
 
 static enum voi_role dosimetry_role(enum config_voi_role role)
@@ -156,30 +168,36 @@ static enum voi_role dosimetry_role(enum config_voi_role role)
 	return VOI_OTHER;
 }
 
-static void add_voi(struct treatment_assessment *a, int index, const struct rt_roi *roi, enum config_voi_role role)
+static void add_voi(struct treatment_assessment *a, int index, const struct rt_roi *roi,
+		    enum config_voi_role role)
 {
 	struct treatment_slots *slots = a->slots;
 	const struct rt_structure_set *set = &a->input->structure_sets[slots->structure_set];
 	const struct record_voi *said = voi_of_record(a->input->record, roi->name);
 	if (roi->frame_of_reference_uid[0] && set->frame_of_reference_uid[0] &&
 	    strcmp(roi->frame_of_reference_uid, set->frame_of_reference_uid) != 0) {
-		treatment_refuse(a, "contour \"%s\" of \"%s\" is in another frame of reference than the others",
-		                 roi->name, set_name(set));
+		treatment_refuse(
+		    a, "contour \"%s\" of \"%s\" is in another frame of reference than the others",
+		    roi->name, set_name(set));
 		return;
 	}
 	if (slots->n_vois == DOSIMETRY_MAX_VOIS) {
-		treatment_refuse(a, "contours \"%s\": more than %d regions with a role", set_name(set),
-		                 DOSIMETRY_MAX_VOIS);
+		treatment_refuse(a, "contours \"%s\": more than %d regions with a role",
+				 set_name(set), DOSIMETRY_MAX_VOIS);
 		return;
 	}
 	for (int i = 0; i < slots->n_vois; i++) {
 		if (role == CONFIG_VOI_LIVER && slots->vois[i].role == VOI_LIVER) {
-			treatment_refuse(a, "both \"%s\" and \"%s\" are the liver: say in the record which (role=\"ignore\" "
-			                 "for the other)", slots->vois[i].name, roi->name);
+			treatment_refuse(a,
+					 "both \"%s\" and \"%s\" are the liver: say in the record "
+					 "which (role=\"ignore\" "
+					 "for the other)",
+					 slots->vois[i].name, roi->name);
 			return;
 		}
 		if (strcasecmp(slots->vois[i].name, roi->name) == 0) {
-			treatment_refuse(a, "contours \"%s\": two regions are called \"%s\"", set_name(set), roi->name);
+			treatment_refuse(a, "contours \"%s\": two regions are called \"%s\"",
+					 set_name(set), roi->name);
 			return;
 		}
 	}
@@ -189,11 +207,15 @@ static void add_voi(struct treatment_assessment *a, int index, const struct rt_r
 	snprintf(voi->name, sizeof voi->name, "%s", roi->name);
 	snprintf(voi->part_name, sizeof voi->part_name, "%s", said ? said->part : "");
 	if (roi->ignored_contours > 0)
-		treatment_warn(a, "HO119", "region \"%s\": %d contours that are not closed and planar are left out",
-		               roi->name, roi->ignored_contours);
+		treatment_warn(
+		    a, "HO119",
+		    "region \"%s\": %d contours that are not closed and planar are left out",
+		    roi->name, roi->ignored_contours);
 	if (said && said->necrosis)
-		treatment_warn(a, "HO119", "region \"%s\" is marked as necrosis: it is not taken out of the liver yet",
-		               roi->name);
+		treatment_warn(
+		    a, "HO119",
+		    "region \"%s\" is marked as necrosis: it is not taken out of the liver yet",
+		    roi->name);
 }
 
 /* What the record counts on and the contours do not have. */
@@ -205,18 +227,23 @@ static void name_missing_vois(struct treatment_assessment *a)
 		for (int v = 0; v < a->slots->n_vois && !there; v++)
 			there = strcasecmp(a->slots->vois[v].name, record->vois[i].name) == 0;
 		if (!there)
-			treatment_warn(a, "HO119", "the record names \"%s\", the contours have none of that name",
-			               record->vois[i].name);
+			treatment_warn(
+			    a, "HO119",
+			    "the record names \"%s\", the contours have none of that name",
+			    record->vois[i].name);
 	}
 	for (int v = 0; v < a->slots->n_vois; v++) {
 		const char *part = a->slots->vois[v].part_name;
 		bool there = part[0] == '\0';
 		for (int p = 0; p < a->slots->n_vois && !there; p++)
 			there = a->slots->vois[p].role == VOI_PART &&
-			        strcasecmp(a->slots->vois[p].name, part) == 0;
+				strcasecmp(a->slots->vois[p].name, part) == 0;
 		if (!there) {
-			treatment_warn(a, "HO119", "\"%s\" lies in \"%s\" by the record, but no contour is a part of that "
-			               "name", a->slots->vois[v].name, part);
+			treatment_warn(
+			    a, "HO119",
+			    "\"%s\" lies in \"%s\" by the record, but no contour is a part of that "
+			    "name",
+			    a->slots->vois[v].name, part);
 			a->slots->vois[v].part_name[0] = '\0';
 		}
 	}
@@ -233,11 +260,14 @@ static void find_vois(struct treatment_assessment *a)
 		if (role_of(&matched, &role, a, roi, &st) != STATUS_OK) {
 			treatment_refuse(a, "contours \"%s\": %s", set_name(set), st.text);
 		} else if (!matched) {
-			treatment_warn(a, "HO108", "region \"%s\" has no role: name it in the record or in the rules",
-			               roi->name);
+			treatment_warn(
+			    a, "HO108",
+			    "region \"%s\" has no role: name it in the record or in the rules",
+			    roi->name);
 		} else if (role != CONFIG_VOI_IGNORE && roi->n_contours == 0) {
-			treatment_warn(a, "HO108", "region \"%s\" (%s) has no closed contours and is left out",
-			               roi->name, config_voi_role_name(role));
+			treatment_warn(a, "HO108",
+				       "region \"%s\" (%s) has no closed contours and is left out",
+				       roi->name, config_voi_role_name(role));
 		} else if (role != CONFIG_VOI_IGNORE) {
 			add_voi(a, i, roi, role);
 		}
@@ -247,14 +277,15 @@ static void find_vois(struct treatment_assessment *a)
 		treatment_wait(a, "contours: none of \"%s\" has a role", set_name(set));
 }
 
-/* ---- extent ----------------------------------------------------------------------------------- */
+/* ---- extent ---- */
 
 bool treatment_contours_inside(const struct treatment_assessment *a, const struct grid *grid)
 {
 	if (a->slots->structure_set < 0)
 		return false;
 	const struct rt_structure_set *set = &a->input->structure_sets[a->slots->structure_set];
-	if (set->frame_of_reference_uid[0] && strcmp(set->frame_of_reference_uid, grid->frame_of_reference) != 0)
+	if (set->frame_of_reference_uid[0] &&
+	    strcmp(set->frame_of_reference_uid, grid->frame_of_reference) != 0)
 		return false;
 	int points = 0;
 	for (int r = 0; r < set->n_rois; r++) {
@@ -277,59 +308,68 @@ bool treatment_contours_inside(const struct treatment_assessment *a, const struc
 	return points > 0;
 }
 
-/* ---- anatomy ---------------------------------------------------------------------------------- */
+/* ---- anatomy ---- */
 
-/* By the rule: of the same stay in the scanner as the scans, the last before the first injection, else the first after it. */
+/* By the rule: of the same stay in the scanner as the scans, the last before the first injection,
+ * else the first after it. */
 static struct treatment_candidate *anatomy_by_rule(struct treatment_assessment *a)
 {
 	struct treatment_candidate *best = NULL;
 	double first_s = a->input->record->injections[0].start_s;
 	for (int i = 0; i < a->n_candidates; i++) {
 		struct treatment_candidate *candidate = &a->candidates[i];
-		if (!candidate->anatomy_rule || candidate->used || candidate->holmium || !a->reference)
+		if (!candidate->anatomy_rule || candidate->used || candidate->holmium ||
+		    !a->reference)
 			continue;
 		if (strcmp(treatment_frame(candidate), treatment_frame(a->reference)) != 0) {
 			snprintf(candidate->why, sizeof candidate->why,
-			         "another frame of reference than %.100s: not taken as anatomy",
-			         a->reference->label);
+				 "another frame of reference than %.100s: not taken as anatomy",
+				 a->reference->label);
 			continue;
 		}
-		bool before = candidate->acquired_s <= first_s, best_before = best && best->acquired_s <= first_s;
-		bool better = !best || (before && !best_before) ||
-		              (before == best_before && (before ? candidate->acquired_s > best->acquired_s
-		                                                : candidate->acquired_s < best->acquired_s));
+		bool before = candidate->acquired_s <= first_s,
+		     best_before = best && best->acquired_s <= first_s;
+		bool better =
+		    !best || (before && !best_before) ||
+		    (before == best_before && (before ? candidate->acquired_s > best->acquired_s
+						      : candidate->acquired_s < best->acquired_s));
 		if (better)
 			best = candidate;
 	}
 	return best;
 }
 
-static void name_other_anatomies(struct treatment_assessment *a, const struct treatment_candidate *chosen)
+static void name_other_anatomies(struct treatment_assessment *a,
+				 const struct treatment_candidate *chosen)
 {
 	for (int i = 0; i < a->n_candidates; i++) {
 		struct treatment_candidate *candidate = &a->candidates[i];
-		if (candidate != chosen && candidate->anatomy_rule && !candidate->used && !candidate->why[0])
-			snprintf(candidate->why, sizeof candidate->why, "%s is the anatomy", chosen->label);
+		if (candidate != chosen && candidate->anatomy_rule && !candidate->used &&
+		    !candidate->why[0])
+			snprintf(candidate->why, sizeof candidate->why, "%s is the anatomy",
+				 chosen->label);
 	}
 }
 
-static enum status_code take_anatomy(struct treatment_assessment *a, struct treatment_candidate *candidate,
-                                     bool by_contours, struct status *st)
+static enum status_code take_anatomy(struct treatment_assessment *a,
+				     struct treatment_candidate *candidate, bool by_contours,
+				     struct status *st)
 {
 	bool also_scan = candidate->used; /* contours drawn on the baseline itself */
 	if (!treatment_arrange(candidate, st)) {
 		if (st->code != STATUS_OK)
 			return st->code;
 		if (by_contours)
-			treatment_refuse(a, "anatomy: %s, on which the contours are drawn: %s", candidate->label,
-			                 candidate->why);
+			treatment_refuse(a, "anatomy: %s, on which the contours are drawn: %s",
+					 candidate->label, candidate->why);
 		return STATUS_OK;
 	}
 	treatment_complete(a, candidate);
-	if (candidate->completeness == SERIES_COMPLETE || candidate->completeness == SERIES_SETTLED) {
+	if (candidate->completeness == SERIES_COMPLETE ||
+	    candidate->completeness == SERIES_SETTLED) {
 		if (candidate->completeness == SERIES_SETTLED && !also_scan)
 			treatment_warn(a, "HO105", "anatomy %s: complete, unconfirmed (%d slices)",
-			               candidate->label, candidate->arranged.grid.slices);
+				       candidate->label, candidate->arranged.grid.slices);
 		treatment_take(&a->slots->anatomy, candidate, 0);
 		name_other_anatomies(a, candidate);
 		return STATUS_OK;
@@ -351,7 +391,7 @@ enum status_code treatment_contours(struct treatment_assessment *a, struct statu
 	if (slots->structure_set >= 0) {
 		find_vois(a);
 		anatomy = treatment_find_series(
-		        a, a->input->structure_sets[slots->structure_set].referenced_series_uid);
+		    a, a->input->structure_sets[slots->structure_set].referenced_series_uid);
 		by_contours = anatomy != NULL;
 	} else if (newest(a, SET_AWAITS_SERIES) < 0 && newest(a, SET_OTHER_FRAME) < 0) {
 		treatment_wait(a, "contours (RT Structure Set)");

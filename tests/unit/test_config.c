@@ -6,7 +6,7 @@
 
 #define EXAMPLE SOURCE_DIR "/config/holmia.example.xml"
 
-/* ---- helpers: the example with one thing changed ---------------------------------------------- */
+/* ---- helpers: the example with one thing changed ---- */
 
 static char *read_example(void)
 {
@@ -19,7 +19,8 @@ static char *read_example(void)
 	return text;
 }
 
-/* The example with the first `old` replaced, in a file of its own; returns the line of the change. */
+/* The example with the first `old` replaced, in a file of its own; returns the line of the change.
+ */
 static int write_variant(char path[64], const char *old, const char *new)
 {
 	char *text = read_example();
@@ -101,7 +102,7 @@ static struct config *load_example(void)
 	return config;
 }
 
-/* ---- the example ------------------------------------------------------------------------------ */
+/* ---- the example ---- */
 
 static void test_example_is_read_as_written(void **state)
 {
@@ -152,7 +153,8 @@ static void test_example_warns_of_what_is_not_calibrated(void **state)
 	assert_ok(config_load(&config, &faults, EXAMPLE, &st), &st);
 	assert_int_equal(faults.errors, 0);
 	assert_int_equal(faults.count, 3);
-	assert_non_null(find_fault(&faults, "relaxivity at 3 T is not calibrated (theory, not calibrated)"));
+	assert_non_null(
+	    find_fault(&faults, "relaxivity at 3 T is not calibrated (theory, not calibrated)"));
 	assert_non_null(find_fault(&faults, "relaxivity at 1.5 T is not calibrated"));
 	assert_non_null(find_fault(&faults, "no caller configured"));
 	for (int i = 0; i < faults.count; i++) {
@@ -167,7 +169,7 @@ static void test_example_warns_of_what_is_not_calibrated(void **state)
 	config_free(config);
 }
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 static void test_faults_have_their_line(void **state)
 {
@@ -175,24 +177,33 @@ static void test_faults_have_their_line(void **state)
 	expect_error("port=\"11112\"", "port=\"70000\"", "port \"70000\" must be 1 to 65535");
 	expect_error("port=\"11112\"", "port=\"many\"", "port");
 	expect_error("port=\"11112\"", "prot=\"11112\" port=\"11112\"", "attribute 'prot'");
-	expect_error("ae-title=\"HOLMIA\"", "ae-title=\"A-TITLE-TOO-LONG-17\"", "longer than 16 bytes");
+	expect_error("ae-title=\"HOLMIA\"", "ae-title=\"A-TITLE-TOO-LONG-17\"",
+		     "longer than 16 bytes");
 	expect_error("ae-title=\"HOLMIA\"", "ae-title=\"HOL\\MIA\"", "without a backslash");
-	expect_error("bind-address=\"127.0.0.1\"", "bind-address=\"localhost\"", "not an IP address");
+	expect_error("bind-address=\"127.0.0.1\"", "bind-address=\"localhost\"",
+		     "not an IP address");
 	expect_error("time-zone=\"Europe/Amsterdam\"", "time-zone=\"Europe/Atlantis\"", "zoneinfo");
-	expect_error("time-zone=\"Europe/Amsterdam\"", "time-zone=\"../../etc/passwd\"", "zoneinfo");
-	expect_error("intended-use=\"For research; not a certified medical device\"", "intended-use=\" \"",
-	             "intended-use");
+	expect_error("time-zone=\"Europe/Amsterdam\"", "time-zone=\"../../etc/passwd\"",
+		     "zoneinfo");
+	expect_error("intended-use=\"For research; not a certified medical device\"",
+		     "intended-use=\" \"", "intended-use");
 	expect_error("max-instance-mb=\"512\"", "max-instance-mb=\"-1\"", "max-instance-mb");
 	expect_error("calibrated=\"no\"", "calibrated=\"maybe\"", "calibrated");
-	expect_error("field-t=\"1.5\"", "field-t=\"3.0\"", "relaxivity at 3 T for any product is there twice");
-	expect_error("saturated-sigma=\"2\"", "saturated-sigma=\"5\"", "saturated-sigma must be below");
-	expect_error("isotope=\"Y-90\"", "isotope=\"Yttrium\"", "isotope \"Yttrium\" is not one of");
-	expect_error("<dose-level gy=\"55\"/>", "<dose-level gy=\"40\"/>", "dose level 40 Gy is there twice");
+	expect_error("field-t=\"1.5\"", "field-t=\"3.0\"",
+		     "relaxivity at 3 T for any product is there twice");
+	expect_error("saturated-sigma=\"2\"", "saturated-sigma=\"5\"",
+		     "saturated-sigma must be below");
+	expect_error("isotope=\"Y-90\"", "isotope=\"Yttrium\"",
+		     "isotope \"Yttrium\" is not one of");
+	expect_error("<dose-level gy=\"55\"/>", "<dose-level gy=\"40\"/>",
+		     "dose level 40 Gy is there twice");
 	expect_error("<dose-level gy=\"55\"/>", "<dose-level gy=\"NaN\"/>", "gy");
-	expect_error("pattern=\"^(body|external|skin|couch)\"", "pattern=\"^(body\"", "pattern \"^(body\"");
-	expect_error("code=\"108369006\"", "code=\"10200004\"", "code 10200004 of SCT is there twice");
+	expect_error("pattern=\"^(body|external|skin|couch)\"", "pattern=\"^(body\"",
+		     "pattern \"^(body\"");
+	expect_error("code=\"108369006\"", "code=\"10200004\"",
+		     "code 10200004 of SCT is there twice");
 	expect_error("description=\"T1|VIBE|LAVA|THRIVE|e-?THRIVE|mDIXON\"", "",
-	             "needs a pattern for description");
+		     "needs a pattern for description");
 }
 
 static void test_unknown_element_is_an_error(void **state)
@@ -206,11 +217,18 @@ static void test_no_clinical_number_has_a_default(void **state)
 {
 	(void)state;
 	static const char *const settings[] = {
-		"dose-constant-mj-per-mbq=\"15.87\"", "density-g-per-ml=\"1.06\"", "body-snr=\"5\"",
-		"artefact-r2star-per-s=\"150\"", "usable-echo-sigma=\"4\"", "saturated-sigma=\"2\"",
-		"trend-threshold-percent=\"10\"", "per-s-per-mg-per-ml=\"217.8\"",
-		"holmium-percent=\"19.5\"", "temperature-k=\"310\"", "baseline=\"voxelwise\"",
-		"provenance=\"theory, not calibrated\"",
+	    "dose-constant-mj-per-mbq=\"15.87\"",
+	    "density-g-per-ml=\"1.06\"",
+	    "body-snr=\"5\"",
+	    "artefact-r2star-per-s=\"150\"",
+	    "usable-echo-sigma=\"4\"",
+	    "saturated-sigma=\"2\"",
+	    "trend-threshold-percent=\"10\"",
+	    "per-s-per-mg-per-ml=\"217.8\"",
+	    "holmium-percent=\"19.5\"",
+	    "temperature-k=\"310\"",
+	    "baseline=\"voxelwise\"",
+	    "provenance=\"theory, not calibrated\"",
 	};
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
 		struct config *config = NULL;
@@ -263,8 +281,9 @@ static void test_doctype_is_refused(void **state)
 	(void)state;
 	/* Nine levels of ten: 10^9 copies if it were expanded; and a file of this machine. */
 	static const char bomb[] =
-	        "?>\n<!DOCTYPE holmia [<!ENTITY a \"aaaaaaaaaa\">\n<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">\n"
-	        "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n";
+	    "?>\n<!DOCTYPE holmia [<!ENTITY a \"aaaaaaaaaa\">\n<!ENTITY b "
+	    "\"&a;&a;&a;&a;&a;&a;&a;&a;\">\n"
+	    "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n";
 	struct config *config = NULL;
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
@@ -285,7 +304,8 @@ static void test_broken_files(void **state)
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
 	char path[64];
-	assert_int_equal(config_load(&config, &faults, "/nonexistent/holmia.xml", &st), STATUS_CONFIG);
+	assert_int_equal(config_load(&config, &faults, "/nonexistent/holmia.xml", &st),
+			 STATUS_CONFIG);
 	assert_non_null(strstr(st.text, "/nonexistent/holmia.xml: No such file"));
 	config_faults_free(&faults);
 	status_clear(&st);
@@ -300,13 +320,14 @@ static void test_broken_files(void **state)
 	config_faults_free(&faults);
 }
 
-/* ---- rules ------------------------------------------------------------------------------------ */
+/* ---- rules ---- */
 
 static void test_relaxivity_is_matched_never_scaled(void **state)
 {
 	(void)state;
 	struct config *config = load_example();
-	const struct config_relaxivity *entry = config_find_relaxivity(config, 2.89, "QuiremSpheres");
+	const struct config_relaxivity *entry =
+	    config_find_relaxivity(config, 2.89, "QuiremSpheres");
 	assert_non_null(entry);
 	assert_close(entry->per_s_per_mg_per_ml, 217.8, 0, 0);
 	assert_false(entry->calibrated);
@@ -323,10 +344,12 @@ static void test_relaxivity_of_the_product_comes_first(void **state)
 {
 	(void)state;
 	struct config_faults faults;
-	struct config *config = load_variant("field-t=\"1.5\"", "field-t=\"3.05\" product=\"Other spheres\"",
-	                                     &faults);
-	assert_close(config_find_relaxivity(config, 3, "Other spheres")->per_s_per_mg_per_ml, 108.9, 0, 0);
-	assert_close(config_find_relaxivity(config, 3, "QuiremSpheres")->per_s_per_mg_per_ml, 217.8, 0, 0);
+	struct config *config =
+	    load_variant("field-t=\"1.5\"", "field-t=\"3.05\" product=\"Other spheres\"", &faults);
+	assert_close(config_find_relaxivity(config, 3, "Other spheres")->per_s_per_mg_per_ml, 108.9,
+		     0, 0);
+	assert_close(config_find_relaxivity(config, 3, "QuiremSpheres")->per_s_per_mg_per_ml, 217.8,
+		     0, 0);
 	config_faults_free(&faults);
 	config_free(config);
 }
@@ -335,9 +358,12 @@ static void test_series_rules(void **state)
 {
 	(void)state;
 	struct config *config = load_example();
-	const enum config_series_role holmium = CONFIG_SERIES_HOLMIUM, anatomy = CONFIG_SERIES_ANATOMY;
-	assert_non_null(config_find_series_rule(config, holmium, "T2* multi-echo baseline", "", "", 16));
-	assert_non_null(config_find_series_rule(config, holmium, "InPhase Cor R2* Mapping BH + phase", "", "", 12));
+	const enum config_series_role holmium = CONFIG_SERIES_HOLMIUM,
+				      anatomy = CONFIG_SERIES_ANATOMY;
+	assert_non_null(
+	    config_find_series_rule(config, holmium, "T2* multi-echo baseline", "", "", 16));
+	assert_non_null(config_find_series_rule(config, holmium,
+						"InPhase Cor R2* Mapping BH + phase", "", "", 12));
 	assert_non_null(config_find_series_rule(config, holmium, "", "abd_t2star_tra", "", 6));
 	assert_null(config_find_series_rule(config, holmium, "T2* multi-echo baseline", "", "", 2));
 	assert_null(config_find_series_rule(config, holmium, "t2_haste", "t2_haste_cor", "", 16));
@@ -355,29 +381,30 @@ static void test_voi_roles(void **state)
 		const char *name, *code;
 		int role; /* -1 none, -2 refused */
 	} rows[] = {
-		{"Liver", "", CONFIG_VOI_LIVER},
-		{"whole liver", "", CONFIG_VOI_LIVER},
-		{"Right hemiliver", "", CONFIG_VOI_PART},
-		{"Left lobe of the liver", "", CONFIG_VOI_PART},
-		{"Tumour 1", "", CONFIG_VOI_TUMOUR},
-		{"tumor right lobe", "", CONFIG_VOI_TUMOUR},
-		{"GTV_Mass_MR_T1", "", CONFIG_VOI_TUMOUR},
-		{"BODY", "", CONFIG_VOI_IGNORE},
-		{"healthy liver", "", CONFIG_VOI_IGNORE},
-		{"Liver minus GTV", "", -2},
-		{"non-tumour liver", "", -2},
-		{"ROI 17", "", -1},
-		{"", "", -1},
-		{"anything", "10200004", CONFIG_VOI_LIVER},
-		{"Liver", "108369006", CONFIG_VOI_TUMOUR}, /* the code comes before the name */
+	    {"Liver", "", CONFIG_VOI_LIVER},
+	    {"whole liver", "", CONFIG_VOI_LIVER},
+	    {"Right hemiliver", "", CONFIG_VOI_PART},
+	    {"Left lobe of the liver", "", CONFIG_VOI_PART},
+	    {"Tumour 1", "", CONFIG_VOI_TUMOUR},
+	    {"tumor right lobe", "", CONFIG_VOI_TUMOUR},
+	    {"GTV_Mass_MR_T1", "", CONFIG_VOI_TUMOUR},
+	    {"BODY", "", CONFIG_VOI_IGNORE},
+	    {"healthy liver", "", CONFIG_VOI_IGNORE},
+	    {"Liver minus GTV", "", -2},
+	    {"non-tumour liver", "", -2},
+	    {"ROI 17", "", -1},
+	    {"", "", -1},
+	    {"anything", "10200004", CONFIG_VOI_LIVER},
+	    {"Liver", "108369006", CONFIG_VOI_TUMOUR}, /* the code comes before the name */
 	};
 	struct config *config = load_example();
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct status st = STATUS_INIT;
 		bool matched = false;
 		enum config_voi_role role = CONFIG_VOI_IGNORE;
-		enum status_code code = config_voi_role_of(&matched, &role, config, rows[i].name,
-		                                           rows[i].code, rows[i].code[0] ? "SCT" : "", &st);
+		enum status_code code =
+		    config_voi_role_of(&matched, &role, config, rows[i].name, rows[i].code,
+				       rows[i].code[0] ? "SCT" : "", &st);
 		int found = code == STATUS_REFUSE ? -2 : matched ? (int)role : -1;
 		if (found != rows[i].role)
 			print_message("%s: %d, expected %d\n", rows[i].name, found, rows[i].role);
@@ -395,20 +422,22 @@ static void test_fingerprint_follows_the_numbers(void **state)
 		const char *old, *new;
 		bool map, report; /* changes */
 	} rows[] = {
-		{"port=\"11112\"", "port=\"11113\"", false, false},
-		{"workers=\"2\"", "workers=\"3\"", false, false},
-		{"217.8", "217.9", true, true},
-		{"calibrated=\"no\"", "calibrated=\"yes\"", true, true},
-		{"mbq=\"15.87\"", "mbq=\"15.88\"", true, true},
-		{"<dose-level gy=\"55\"/>", "<dose-level gy=\"50\"/>", false, true},
-		{"tumou?r|lesion|GTV", "tumou?r|GTV", false, true},
+	    {"port=\"11112\"", "port=\"11113\"", false, false},
+	    {"workers=\"2\"", "workers=\"3\"", false, false},
+	    {"217.8", "217.9", true, true},
+	    {"calibrated=\"no\"", "calibrated=\"yes\"", true, true},
+	    {"mbq=\"15.87\"", "mbq=\"15.88\"", true, true},
+	    {"<dose-level gy=\"55\"/>", "<dose-level gy=\"50\"/>", false, true},
+	    {"tumou?r|lesion|GTV", "tumou?r|GTV", false, true},
 	};
 	struct config *reference = load_example();
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct config_faults faults;
 		struct config *other = load_variant(rows[i].old, rows[i].new, &faults);
-		assert_int_equal(strcmp(other->fingerprint, reference->fingerprint) != 0, rows[i].report);
-		assert_int_equal(strcmp(other->dose_fingerprint, reference->dose_fingerprint) != 0, rows[i].map);
+		assert_int_equal(strcmp(other->fingerprint, reference->fingerprint) != 0,
+				 rows[i].report);
+		assert_int_equal(strcmp(other->dose_fingerprint, reference->dose_fingerprint) != 0,
+				 rows[i].map);
 		config_faults_free(&faults);
 		config_free(other);
 	}
@@ -418,20 +447,20 @@ static void test_fingerprint_follows_the_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example_is_read_as_written),
-		cmocka_unit_test(test_example_spool_is_beside_the_file),
-		cmocka_unit_test(test_example_warns_of_what_is_not_calibrated),
-		cmocka_unit_test(test_faults_have_their_line),
-		cmocka_unit_test(test_unknown_element_is_an_error),
-		cmocka_unit_test(test_no_clinical_number_has_a_default),
-		cmocka_unit_test(test_all_faults_come_at_once_in_order),
-		cmocka_unit_test(test_doctype_is_refused),
-		cmocka_unit_test(test_broken_files),
-		cmocka_unit_test(test_relaxivity_is_matched_never_scaled),
-		cmocka_unit_test(test_relaxivity_of_the_product_comes_first),
-		cmocka_unit_test(test_series_rules),
-		cmocka_unit_test(test_voi_roles),
-		cmocka_unit_test(test_fingerprint_follows_the_numbers),
+	    cmocka_unit_test(test_example_is_read_as_written),
+	    cmocka_unit_test(test_example_spool_is_beside_the_file),
+	    cmocka_unit_test(test_example_warns_of_what_is_not_calibrated),
+	    cmocka_unit_test(test_faults_have_their_line),
+	    cmocka_unit_test(test_unknown_element_is_an_error),
+	    cmocka_unit_test(test_no_clinical_number_has_a_default),
+	    cmocka_unit_test(test_all_faults_come_at_once_in_order),
+	    cmocka_unit_test(test_doctype_is_refused),
+	    cmocka_unit_test(test_broken_files),
+	    cmocka_unit_test(test_relaxivity_is_matched_never_scaled),
+	    cmocka_unit_test(test_relaxivity_of_the_product_comes_first),
+	    cmocka_unit_test(test_series_rules),
+	    cmocka_unit_test(test_voi_roles),
+	    cmocka_unit_test(test_fingerprint_follows_the_numbers),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

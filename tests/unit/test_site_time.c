@@ -17,7 +17,8 @@ static void test_an_offset_needs_no_zone(void **state)
 {
 	(void)state;
 	assert_close(site_time_to_utc("20260302100500", "+0100", ""), 1772442300, 0, 0);
-	assert_close(site_time_to_utc("20260302033500.250000", "-0530", "Europe/Amsterdam"), 1772442300.25, 1e-6, 0);
+	assert_close(site_time_to_utc("20260302033500.250000", "-0530", "Europe/Amsterdam"),
+		     1772442300.25, 1e-6, 0);
 	assert_close(site_time_to_utc("202603021005", "+0100", ""), 1772442300, 0, 0);
 	/* the value's own offset before that of the data set */
 	assert_close(site_time_to_utc("20260302090500+0000", "+0100", ""), 1772442300, 0, 0);
@@ -26,8 +27,14 @@ static void test_an_offset_needs_no_zone(void **state)
 static void test_malformed(void **state)
 {
 	(void)state;
-	static const char *const times[] = {"", "20260302", "2026030210", "20260230100500", "20260302250500",
-		                            "2026-03-02T10:05", "20260302100500Z", "2026030210050"};
+	static const char *const times[] = {"",
+					    "20260302",
+					    "2026030210",
+					    "20260230100500",
+					    "20260302250500",
+					    "2026-03-02T10:05",
+					    "20260302100500Z",
+					    "2026030210050"};
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
 		if (!isnan(site_time_to_utc(times[i], "+0100", "")))
 			print_message("accepted: %s\n", times[i]);
@@ -64,21 +71,33 @@ static void test_the_repeated_and_the_missing_hour(void **state)
 {
 	(void)state;
 	require_zones();
-	/* 2026-10-25 03:00 summer time becomes 02:00: 02:30 is there twice, the first is 00:30 UTC */
+	/* 2026-10-25 03:00 summer time becomes 02:00: 02:30 is there twice, the first is 00:30 UTC
+	 */
 	assert_close(site_time_to_utc("20261025023000", "", "Europe/Amsterdam"), 1792888200, 0, 0);
 	assert_close(site_time_to_utc("20261025033000", "", "Europe/Amsterdam"), 1792895400, 0, 0);
 	/* 2026-03-29 02:00 becomes 03:00: a clock that shows 02:30 still keeps winter time */
 	assert_close(site_time_to_utc("20260329023000", "", "Europe/Amsterdam"), 1774747800, 0, 0);
 }
 
-/* Independent truth: the C library, for zones of every kind, across the last listed change (2037). */
+/* Independent truth: the C library, for zones of every kind, across the last listed change (2037).
+ */
 static void test_against_the_c_library(void **state)
 {
 	(void)state;
 	require_zones();
-	static const char *const zones[] = {"Europe/Amsterdam", "America/New_York", "America/St_Johns",
-		"Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca", "America/Santiago", "Asia/Jerusalem",
-		"Europe/Dublin", "Pacific/Chatham", "UTC", "America/Sao_Paulo", "Antarctica/Troll"};
+	static const char *const zones[] = {"Europe/Amsterdam",
+					    "America/New_York",
+					    "America/St_Johns",
+					    "Australia/Lord_Howe",
+					    "Asia/Kolkata",
+					    "Africa/Casablanca",
+					    "America/Santiago",
+					    "Asia/Jerusalem",
+					    "Europe/Dublin",
+					    "Pacific/Chatham",
+					    "UTC",
+					    "America/Sao_Paulo",
+					    "Antarctica/Troll"};
 	for (size_t z = 0; z < sizeof zones / sizeof zones[0]; z++) {
 		setenv("TZ", zones[z], 1);
 		tzset();
@@ -105,11 +124,11 @@ static void test_against_the_c_library(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_offset_needs_no_zone),
-		cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_site_zone),
-		cmocka_unit_test(test_the_repeated_and_the_missing_hour),
-		cmocka_unit_test(test_against_the_c_library),
+	    cmocka_unit_test(test_an_offset_needs_no_zone),
+	    cmocka_unit_test(test_malformed),
+	    cmocka_unit_test(test_site_zone),
+	    cmocka_unit_test(test_the_repeated_and_the_missing_hour),
+	    cmocka_unit_test(test_against_the_c_library),
 	};
 	return cmocka_run_group_tests_name("site_time", tests, NULL, NULL);
 }

@@ -6,24 +6,26 @@
 
 /* The same words as the record of the documentation, one element per line. */
 static const char EXAMPLE[] =
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<treatment xmlns=\"urn:holmia:treatment:1\">\n"
-        "<patient id=\"PHANTOM-1\" issuer=\"HOLMIA\"/>\n"
-        "<study uid=\"2.25.281474976710657\"/>\n"
-        "<product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
-        "<prescription target-dose-gy=\"60\" targeted-part=\"Right hemiliver\"/>\n"
-        "<position id=\"RHA\" description=\"right hepatic artery\" part=\"Right hemiliver\" planned-activity-mbq=\"4020\">\n"
-        "<injection number=\"1\" planned-percent=\"10\" start=\"2026-03-02T10:05:00+01:00\" net-activity-mbq=\"402\""
-        " specific-activity-mbq-per-mg=\"12.0\" specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>\n"
-        "<injection number=\"2\" planned-percent=\"30\" start=\"2026-03-02T10:21:00+01:00\""
-        " prepared-activity-mbq=\"1290\" prepared-at=\"2026-03-02T09:30:00+01:00\""
-        " residual-activity-mbq=\"58\" residual-at=\"2026-03-02T11:40:00+01:00\""
-        " specific-activity-mbq-per-mg=\"12.0\" specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>\n"
-        "</position>\n"
-        "<voi name=\"Liver\" role=\"liver\"/>\n"
-        "<voi name=\"Right hemiliver\" role=\"part\"/>\n"
-        "<voi name=\"Tumour 1\" role=\"tumour\" part=\"Right hemiliver\"/>\n"
-        "</treatment>\n";
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<treatment xmlns=\"urn:holmia:treatment:1\">\n"
+    "<patient id=\"PHANTOM-1\" issuer=\"HOLMIA\"/>\n"
+    "<study uid=\"2.25.281474976710657\"/>\n"
+    "<product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
+    "<prescription target-dose-gy=\"60\" targeted-part=\"Right hemiliver\"/>\n"
+    "<position id=\"RHA\" description=\"right hepatic artery\" part=\"Right hemiliver\" "
+    "planned-activity-mbq=\"4020\">\n"
+    "<injection number=\"1\" planned-percent=\"10\" start=\"2026-03-02T10:05:00+01:00\" "
+    "net-activity-mbq=\"402\""
+    " specific-activity-mbq-per-mg=\"12.0\" specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>\n"
+    "<injection number=\"2\" planned-percent=\"30\" start=\"2026-03-02T10:21:00+01:00\""
+    " prepared-activity-mbq=\"1290\" prepared-at=\"2026-03-02T09:30:00+01:00\""
+    " residual-activity-mbq=\"58\" residual-at=\"2026-03-02T11:40:00+01:00\""
+    " specific-activity-mbq-per-mg=\"12.0\" specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>\n"
+    "</position>\n"
+    "<voi name=\"Liver\" role=\"liver\"/>\n"
+    "<voi name=\"Right hemiliver\" role=\"part\"/>\n"
+    "<voi name=\"Tumour 1\" role=\"tumour\" part=\"Right hemiliver\"/>\n"
+    "</treatment>\n";
 
 /* The example with the first `old` replaced; the caller frees it. *line: of the change. */
 static char *variant(const char *old, const char *new, int *line)
@@ -60,7 +62,7 @@ static void expect(const char *old, const char *new, const char *words, bool war
 	int line;
 	char *text = variant(old, new, &line);
 	enum status_code code =
-	        treatment_record_read_memory(&record, &faults, text, strlen(text), "record.xml", &st);
+	    treatment_record_read_memory(&record, &faults, text, strlen(text), "record.xml", &st);
 	const struct config_fault *fault = find_fault(&faults, words);
 	if (!fault) {
 		fail();
@@ -118,8 +120,9 @@ static void test_example_in_memory(void **state)
 	static struct treatment_record record;
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
-	assert_ok(treatment_record_read_memory(&record, &faults, EXAMPLE, strlen(EXAMPLE), "record.xml", &st),
-	          &st);
+	assert_ok(treatment_record_read_memory(&record, &faults, EXAMPLE, strlen(EXAMPLE),
+					       "record.xml", &st),
+		  &st);
 	assert_int_equal(faults.count, 0);
 	check_example(&record);
 	config_faults_free(&faults);
@@ -132,7 +135,9 @@ static void test_example_of_the_documentation(void **state)
 	static struct treatment_record record;
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
-	assert_ok(treatment_record_read_file(&record, &faults, DATA_DIR "/../treatment.example.xml", &st), &st);
+	assert_ok(
+	    treatment_record_read_file(&record, &faults, DATA_DIR "/../treatment.example.xml", &st),
+	    &st);
 	assert_int_equal(faults.count, 0);
 	check_example(&record);
 	config_faults_free(&faults);
@@ -145,17 +150,23 @@ static void test_optional_names_are_read(void **state)
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
 	static const char text[] =
-	        "<treatment xmlns=\"urn:holmia:treatment:1\" id=\"T-7\" revision=\"3\" entered-by=\"A. Bé\">"
-	        "<patient id=\"P\"/><product name=\"Q\"/><baseline series=\"1.2.3\"/>"
-	        "<position id=\"LHA\" planned-injections=\"2\">"
-	        "<injection number=\"2\" start=\"2026-03-02T12:00:00Z\" net-activity-mbq=\"10\" imaged=\"no\" vial=\"V2\""
-	        " specific-activity-mbq-per-mg=\"11\" specific-activity-at=\"2026-03-02T12:00:00Z\"/></position>"
-	        "<position id=\"RHA\">"
-	        "<injection number=\"1\" start=\"2026-03-02T12:00:00+02:00\" net-activity-mbq=\"10\" series=\"1.2.4\""
-	        " holmium-content-percent=\"19.1\""
-	        " specific-activity-mbq-per-mg=\"11\" specific-activity-at=\"2026-03-02T12:00:00Z\"/></position>"
-	        "<voi name=\"N\" role=\"tumour\" group=\"g\" necrosis=\"yes\"/></treatment>";
-	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st), &st);
+	    "<treatment xmlns=\"urn:holmia:treatment:1\" id=\"T-7\" revision=\"3\" entered-by=\"A. "
+	    "Bé\">"
+	    "<patient id=\"P\"/><product name=\"Q\"/><baseline series=\"1.2.3\"/>"
+	    "<position id=\"LHA\" planned-injections=\"2\">"
+	    "<injection number=\"2\" start=\"2026-03-02T12:00:00Z\" net-activity-mbq=\"10\" "
+	    "imaged=\"no\" vial=\"V2\""
+	    " specific-activity-mbq-per-mg=\"11\" "
+	    "specific-activity-at=\"2026-03-02T12:00:00Z\"/></position>"
+	    "<position id=\"RHA\">"
+	    "<injection number=\"1\" start=\"2026-03-02T12:00:00+02:00\" net-activity-mbq=\"10\" "
+	    "series=\"1.2.4\""
+	    " holmium-content-percent=\"19.1\""
+	    " specific-activity-mbq-per-mg=\"11\" "
+	    "specific-activity-at=\"2026-03-02T12:00:00Z\"/></position>"
+	    "<voi name=\"N\" role=\"tumour\" group=\"g\" necrosis=\"yes\"/></treatment>";
+	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st),
+		  &st);
 	assert_string_equal(record.id, "T-7");
 	assert_int_equal(record.revision, 3);
 	assert_string_equal(record.entered_by, "A. B\303\251");
@@ -178,31 +189,35 @@ static void test_contradictions_are_errors(void **state)
 {
 	(void)state;
 	expect_error("start=\"2026-03-02T10:05:00+01:00\"", "start=\"2026-03-02T10:05:00\"",
-	             "needs date, time and zone");
+		     "needs date, time and zone");
 	expect_error("start=\"2026-03-02T10:05:00+01:00\"", "start=\"2026-02-30T10:05:00Z\"",
-	             "needs date, time and zone");
+		     "needs date, time and zone");
 	expect_error("residual-activity-mbq=\"58\"", "residual-activity-mbq=\"1400\"",
-	             "the residual is as much as what was prepared");
-	expect_error("net-activity-mbq=\"402\"", "net-activity-mbq=\"-402\"", "net-activity-mbq \"-402\" must be");
-	expect_error("net-activity-mbq=\"402\"", "net-activity-mbq=\"402\" residual-activity-mbq=\"3\" "
-	             "residual-at=\"2026-03-02T10:30:00Z\"", "not both");
+		     "the residual is as much as what was prepared");
+	expect_error("net-activity-mbq=\"402\"", "net-activity-mbq=\"-402\"",
+		     "net-activity-mbq \"-402\" must be");
+	expect_error("net-activity-mbq=\"402\"",
+		     "net-activity-mbq=\"402\" residual-activity-mbq=\"3\" "
+		     "residual-at=\"2026-03-02T10:30:00Z\"",
+		     "not both");
 	expect_error("prepared-at=\"2026-03-02T09:30:00+01:00\"", "", "belong together");
-	expect_error("prepared-at=\"2026-03-02T09:30:00+01:00\"", "prepared-at=\"2026-03-02T10:30:00+01:00\"",
-	             "prepared-at is after start");
-	expect_error("residual-at=\"2026-03-02T11:40:00+01:00\"", "residual-at=\"2026-03-02T10:20:00+01:00\"",
-	             "residual-at is before start");
+	expect_error("prepared-at=\"2026-03-02T09:30:00+01:00\"",
+		     "prepared-at=\"2026-03-02T10:30:00+01:00\"", "prepared-at is after start");
+	expect_error("residual-at=\"2026-03-02T11:40:00+01:00\"",
+		     "residual-at=\"2026-03-02T10:20:00+01:00\"", "residual-at is before start");
 	expect_error("start=\"2026-03-02T10:21:00+01:00\"", "start=\"2026-03-02T09:05:00Z\"",
-	             "starts at the same time");
+		     "starts at the same time");
 	expect_error("number=\"2\"", "number=\"1\"", "injection 1 is there twice");
 	expect_error("start=\"2026-03-02T10:21:00+01:00\"", "start=\"2026-03-02T10:01:00+01:00\"",
-	             "out of order");
+		     "out of order");
 	expect_error("specific-activity-at=\"2026-03-02T10:05:00+01:00\"", "",
-	             "the specific activity needs the time");
+		     "the specific activity needs the time");
 	expect_error("planned-percent=\"10\"", "planned-percent=\"101\"", "planned-percent");
-	expect_error("<voi name=\"Right hemiliver\" role=\"part\"/>", "<voi name=\"Liver\" role=\"part\"/>",
-	             "there twice (as liver and as part)");
+	expect_error("<voi name=\"Right hemiliver\" role=\"part\"/>",
+		     "<voi name=\"Liver\" role=\"part\"/>", "there twice (as liver and as part)");
 	expect_error("uid=\"2.25.281474976710657\"", "uid=\"2.25.0281\"", "not a DICOM UID");
-	expect_error("<voi name=\"Liver\" role=\"liver\"/>", "<voi name=\"Liver\" role=\"spleen\"/>", "role");
+	expect_error("<voi name=\"Liver\" role=\"liver\"/>",
+		     "<voi name=\"Liver\" role=\"spleen\"/>", "role");
 	expect_error("id=\"PHANTOM-1\"", "id=\" \"", "id");
 	expect_error("<patient", "<pateint id=\"X\"/><patient", "pateint");
 }
@@ -210,12 +225,13 @@ static void test_contradictions_are_errors(void **state)
 static void test_what_is_missing_is_a_warning(void **state)
 {
 	(void)state;
-	expect_warning(" specific-activity-mbq-per-mg=\"12.0\" specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>",
-	               "/>", "no specific activity: no dose from this injection on");
-	expect_warning(" residual-activity-mbq=\"58\" residual-at=\"2026-03-02T11:40:00+01:00\"", "",
-	               "residual not measured yet");
-	expect_warning("specific-activity-mbq-per-mg=\"12.0\"", "specific-activity-mbq-per-mg=\"61.5\"",
-	               "is it per mg of microspheres?");
+	expect_warning(" specific-activity-mbq-per-mg=\"12.0\" "
+		       "specific-activity-at=\"2026-03-02T10:05:00+01:00\"/>",
+		       "/>", "no specific activity: no dose from this injection on");
+	expect_warning(" residual-activity-mbq=\"58\" residual-at=\"2026-03-02T11:40:00+01:00\"",
+		       "", "residual not measured yet");
+	expect_warning("specific-activity-mbq-per-mg=\"12.0\"",
+		       "specific-activity-mbq-per-mg=\"61.5\"", "is it per mg of microspheres?");
 	expect_warning(" net-activity-mbq=\"402\"", "", "no activity");
 }
 
@@ -227,7 +243,8 @@ static void test_numbers_are_nan_when_not_given(void **state)
 	struct status st = STATUS_INIT;
 	int line;
 	char *text = variant(" holmium-content-percent=\"19.5\"", "", &line);
-	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st), &st);
+	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st),
+		  &st);
 	assert_true(isnan(record.holmium_percent));
 	config_faults_free(&faults);
 	free(text);
@@ -240,15 +257,19 @@ static void test_fingerprint_is_of_the_content(void **state)
 	struct config_faults faults;
 	struct status st = STATUS_INIT;
 	int line;
-	assert_ok(treatment_record_read_memory(&first, &faults, EXAMPLE, strlen(EXAMPLE), "r", &st), &st);
+	assert_ok(treatment_record_read_memory(&first, &faults, EXAMPLE, strlen(EXAMPLE), "r", &st),
+		  &st);
 	config_faults_free(&faults);
-	char *text = variant("\n<product ", "\n<!-- another way to write it -->\n\n<product   ", &line);
-	assert_ok(treatment_record_read_memory(&second, &faults, text, strlen(text), "r", &st), &st);
+	char *text =
+	    variant("\n<product ", "\n<!-- another way to write it -->\n\n<product   ", &line);
+	assert_ok(treatment_record_read_memory(&second, &faults, text, strlen(text), "r", &st),
+		  &st);
 	assert_string_equal(first.fingerprint, second.fingerprint);
 	config_faults_free(&faults);
 	free(text);
 	text = variant("\"402\"", "\"403\"", &line);
-	assert_ok(treatment_record_read_memory(&second, &faults, text, strlen(text), "r", &st), &st);
+	assert_ok(treatment_record_read_memory(&second, &faults, text, strlen(text), "r", &st),
+		  &st);
 	assert_string_not_equal(first.fingerprint, second.fingerprint);
 	config_faults_free(&faults);
 	free(text);
@@ -259,16 +280,22 @@ static void test_hostile_text(void **state)
 	(void)state;
 	static struct treatment_record record;
 	static const char *const texts[] = {
-		"", "<", "<treatment/>", "\0\0\0", "no xml at all",
-		"<?xml version=\"1.0\"?><!DOCTYPE t SYSTEM \"http://127.0.0.1:1/x.dtd\"><treatment/>",
-		"<!DOCTYPE t [<!ENTITY a \"b\">]><treatment xmlns=\"urn:holmia:treatment:1\">&a;</treatment>",
-		"<treatment xmlns=\"urn:other\"/>",
+	    "",
+	    "<",
+	    "<treatment/>",
+	    "\0\0\0",
+	    "no xml at all",
+	    "<?xml version=\"1.0\"?><!DOCTYPE t SYSTEM \"http://127.0.0.1:1/x.dtd\"><treatment/>",
+	    "<!DOCTYPE t [<!ENTITY a \"b\">]><treatment "
+	    "xmlns=\"urn:holmia:treatment:1\">&a;</treatment>",
+	    "<treatment xmlns=\"urn:other\"/>",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct config_faults faults;
 		struct status st = STATUS_INIT;
-		assert_int_equal(treatment_record_read_memory(&record, &faults, texts[i], strlen(texts[i]), "r", &st),
-		                 STATUS_CONFIG);
+		assert_int_equal(treatment_record_read_memory(&record, &faults, texts[i],
+							      strlen(texts[i]), "r", &st),
+				 STATUS_CONFIG);
 		assert_true(faults.errors > 0);
 		config_faults_free(&faults);
 	}
@@ -284,10 +311,20 @@ static void test_times(void **state)
 	assert_close(record_parse_time("2026-03-02T03:35:00.250-05:30"), 1772442300.25, 1e-6, 0);
 	assert_close(record_parse_time("2100-03-01T00:00:00Z"), 4107542400.0, 0, 0);
 	static const char *const malformed[] = {
-		"", "2026-03-02", "2026-03-02T10:05:00", "2026-03-02 10:05:00Z", "2026-3-2T10:05:00Z",
-		"2026-03-02T24:00:00Z", "2026-03-02T10:60:00Z", "2026-13-02T10:05:00Z", "2025-02-29T10:05:00Z",
-		"2026-03-02T10:05:00+0100", "2026-03-02T10:05:00+01:00x", "2026-03-02T10:05:00+1:00",
-		"2026-03-02T10:05:00+99:00", "2026-03-02T10:05:00nanZ",
+	    "",
+	    "2026-03-02",
+	    "2026-03-02T10:05:00",
+	    "2026-03-02 10:05:00Z",
+	    "2026-3-2T10:05:00Z",
+	    "2026-03-02T24:00:00Z",
+	    "2026-03-02T10:60:00Z",
+	    "2026-13-02T10:05:00Z",
+	    "2025-02-29T10:05:00Z",
+	    "2026-03-02T10:05:00+0100",
+	    "2026-03-02T10:05:00+01:00x",
+	    "2026-03-02T10:05:00+1:00",
+	    "2026-03-02T10:05:00+99:00",
+	    "2026-03-02T10:05:00nanZ",
 	};
 	for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
 		if (!isnan(record_parse_time(malformed[i])))
@@ -299,15 +336,15 @@ static void test_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example_in_memory),
-		cmocka_unit_test(test_example_of_the_documentation),
-		cmocka_unit_test(test_optional_names_are_read),
-		cmocka_unit_test(test_contradictions_are_errors),
-		cmocka_unit_test(test_what_is_missing_is_a_warning),
-		cmocka_unit_test(test_numbers_are_nan_when_not_given),
-		cmocka_unit_test(test_fingerprint_is_of_the_content),
-		cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_example_in_memory),
+	    cmocka_unit_test(test_example_of_the_documentation),
+	    cmocka_unit_test(test_optional_names_are_read),
+	    cmocka_unit_test(test_contradictions_are_errors),
+	    cmocka_unit_test(test_what_is_missing_is_a_warning),
+	    cmocka_unit_test(test_numbers_are_nan_when_not_given),
+	    cmocka_unit_test(test_fingerprint_is_of_the_content),
+	    cmocka_unit_test(test_hostile_text),
+	    cmocka_unit_test(test_times),
 	};
 	return cmocka_run_group_tests_name("treatment_record", tests, NULL, NULL);
 }

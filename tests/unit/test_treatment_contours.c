@@ -1,0 +1,190 @@
+/* Assembly of contours: which set, on which images, and what each region is. */
+#include "treatment_scene.h"
+
+/* ---- contours ---- */
+
+static void test_contours_on_another_frame_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(s, "contours \"contours\" are in another frame of reference (2.25.1002) than "
+			"the scans (2.25.1001)");
+	assert_true(s->maps_ready); /* the maps need no contours */
+	assert_int_equal(s->n_after, 2);
+	assert_false(s->report_ready);
+	/* and of a series that never came */
+	copy(f->sets[0].referenced_series_uid, 65, "2.25.404");
+	s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(s, "in another frame of reference");
+	/* but an old planning set is simply not for this treatment */
+	site_clock(-60 * 24 * 14, f->sets[0].datetime, (char[8]){0});
+	s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_true(leaves(s, "contours \"contours\""));
+	assert_waits(s, "contours (RT Structure Set)");
+}
+
+static void to_other_frame(struct instance_info *info)
+{
+	copy(info->frame_of_reference_uid, 65, OTHER_FRAME);
+}
+
+static void test_anatomy_in_another_frame_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	each_instance(&f->series[0], to_other_frame);
+	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(
+	    s,
+	    "another frame of reference (2.25.1002) than the scans (2.25.1001), drawn on series 1");
+	/* without contours it is only not taken */
+	f->input.n_structure_sets = 0;
+	s = assess(f);
+	f->input.n_structure_sets = 1;
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->anatomy.index, -1);
+	assert_true(leaves(s, "series 1 \"T1w VIBE\": another frame of reference than"));
+}
+
+static void test_scan_in_another_frame_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	each_instance(&f->series[3], to_other_frame);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(
+	    s, "the series after injection 2 is in another frame of reference than the anatomy");
+	assert_int_equal(s->n_after, 1); /* the map before the patient moved stands */
+	assert_true(s->maps_ready);
+	assert_false(s->report_ready);
+}
+
+static void test_regions_without_contours_or_role_are_listed(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	struct rt_structure_set *set = &f->sets[0];
+	set->rois[set->n_rois++] = make_roi("ROI 17");
+	set->rois[set->n_rois++] = make_roi("Tumour 2");
+	set->rois[set->n_rois - 1].n_contours = 0;
+	set->rois[set->n_rois++] = make_roi("Body");
+	const struct treatment_slots *s = assess(f);
+	assert_true(s->report_ready);
+	assert_int_equal(s->n_vois, 3);
+	assert_true(warns(s, "HO108", "region \"ROI 17\" has no role"));
+	assert_true(warns(s, "HO108", "region \"Tumour 2\" (tumour) has no closed contours"));
+	assert_int_equal(s->n_warnings, 3);
+}
+
+static void test_two_roles_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	struct rt_structure_set *set = &f->sets[0];
+	set->rois[set->n_rois++] = make_roi("Liver minus GTV");
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(s, "\"Liver minus GTV\" matches both tumour");
+	assert_true(s->maps_ready);
+	assert_false(s->report_ready);
+	/* the record has the first word */
+	f->record.n_vois = 1;
+	copy(f->record.vois[0].name, 260, "liver minus gtv");
+	f->record.vois[0].role = CONFIG_VOI_IGNORE;
+	s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_true(s->report_ready);
+}
+
+static void test_two_livers_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->sets[0].rois[f->sets[0].n_rois++] = make_roi("whole liver");
+	assert_int_equal(assess(f)->state, TREATMENT_REFUSED);
+	assert_waits(&f->slots, "both \"Liver\" and \"whole liver\" are the liver");
+}
+
+static void test_record_gives_roles_and_parts(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->sets[0].rois[f->sets[0].n_rois++] = make_roi("ROI 17");
+	f->record.n_vois = 2;
+	copy(f->record.vois[0].name, 260, "ROI 17");
+	copy(f->record.vois[0].part, 260, "Right hemiliver");
+	f->record.vois[0].role = CONFIG_VOI_TUMOUR;
+	copy(f->record.vois[1].name, 260, "Tumour 3");
+	f->record.vois[1].role = CONFIG_VOI_TUMOUR;
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->n_vois, 4);
+	assert_int_equal(s->vois[3].role, VOI_TUMOUR);
+	assert_int_equal(s->vois[3].roi, 3);
+	assert_string_equal(s->vois[3].part_name, "Right hemiliver");
+	assert_true(warns(s, "HO119", "the record names \"Tumour 3\""));
+}
+
+static void test_newest_contours_win(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	add_contours(f, "second look", 1, 90);
+	add_contours(f, "of nothing here", 404, 95);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->structure_set, 1);
+	assert_true(warns(s, "HO110", "contours \"contours\" of 20260302110500 are older"));
+	assert_true(warns(
+	    s, "HO110", "contours \"of nothing here\" of 20260302114000 are not used: the series"));
+	assert_true(s->report_ready);
+}
+
+static void test_contours_whose_series_has_not_come(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	copy(f->sets[0].referenced_series_uid, 65, "2.25.404");
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_false(s->report_ready);
+	assert_waits(
+	    s,
+	    "anatomy: series 2.25.404, on which the contours \"contours\" are drawn, has not come");
+}
+
+static void test_contours_on_the_baseline(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	copy(f->sets[0].referenced_series_uid, 65, "2.25.2");
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->anatomy.index, 1);
+	assert_int_equal(s->baseline.index, 1);
+	assert_ptr_not_equal(s->anatomy.arranged.image, s->baseline.arranged.image);
+	assert_true(s->report_ready);
+	assert_true(leaves(s, "series 1 \"T1w VIBE\": series 2 \"T2* multi-echo\" is the anatomy"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_contours_on_another_frame_are_refused),
+	    TEST(test_anatomy_in_another_frame_is_refused),
+	    TEST(test_scan_in_another_frame_is_refused),
+	    TEST(test_regions_without_contours_or_role_are_listed),
+	    TEST(test_two_roles_are_refused),
+	    TEST(test_two_livers_are_refused),
+	    TEST(test_record_gives_roles_and_parts),
+	    TEST(test_newest_contours_win),
+	    TEST(test_contours_whose_series_has_not_come),
+	    TEST(test_contours_on_the_baseline),
+	};
+	return cmocka_run_group_tests_name("treatment_contours", tests, NULL, NULL);
+}
