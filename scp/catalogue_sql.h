@@ -1,7 +1,9 @@
-/* catalogue_sql.h - private to catalogue.c and catalogue_read.c: the columns that hold struct instance_info.
+/* catalogue_sql.h - private to catalogue.c and catalogue_read.c: the columns that hold struct
+ * instance_info.
  *
- * One line per column: kind, column name, member. CREATE, INSERT and SELECT are made from this list at compile time, and one loop
- * over catalogue_columns[] binds or reads a row, so a new member is one new line (and a new schema version). */
+ * One line per column: kind, column name, member. CREATE, INSERT and SELECT are made from this list
+ * at compile time, and one loop over catalogue_columns[] binds or reads a row, so a new member is
+ * one new line (and a new schema version). */
 #ifndef CATALOGUE_SQL_H
 #define CATALOGUE_SQL_H
 
@@ -61,8 +63,9 @@
 #define CATALOGUE_COLUMN_OF_I(kind, column, member)       ", i." #column
 #define CATALOGUE_COLUMN_PLACE(kind, column, member)      ", ?"
 
-/* Columns before the list in every SELECT of whole instances: 0 id, 1 series_id, 2 path, 3 log, 4 data_offset, 5 data_size,
- * 6 transfer_syntax_uid, 7 received_s; the list follows from CATALOGUE_FIRST_COLUMN on. */
+/* Columns before the list in every SELECT of whole instances: 0 id, 1 series_id, 2 path, 3 log, 4
+ * data_offset, 5 data_size, 6 transfer_syntax_uid, 7 received_s; the list follows from
+ * CATALOGUE_FIRST_COLUMN on. */
 #define CATALOGUE_SELECT                                                                           \
 	"SELECT i.id, i.series_id, i.path, i.log, i.data_offset, i.data_size, "                    \
 	"i.transfer_syntax_uid, i.received_s" CATALOGUE_COLUMNS(CATALOGUE_COLUMN_OF_I)

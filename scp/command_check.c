@@ -21,14 +21,15 @@
 
 #define ECHO_TIMEOUT_S 5
 
-static const char help[] =
-        "usage: holmia check -c CONFIG\n"
-        "\n"
-        "Reports every fault of the configuration, with file and line, and tests its surroundings: spool and disk\n"
-        "space, port, time zone, DICOM dictionary, and each destination by C-ECHO. Changes nothing (the spool folder\n"
-        "is not made).\n"
-        "\n"
-        "exit: 0 usable (warnings may stand), 2 faults\n";
+static const char help[] = "usage: holmia check -c CONFIG\n"
+			   "\n"
+			   "Reports every fault of the configuration, with file and line, and "
+			   "tests its surroundings: spool and disk\n"
+			   "space, port, time zone, DICOM dictionary, and each destination by "
+			   "C-ECHO. Changes nothing (the spool folder\n"
+			   "is not made).\n"
+			   "\n"
+			   "exit: 0 usable (warnings may stand), 2 faults\n";
 
 struct check {
 	int faults, warnings;
@@ -60,13 +61,15 @@ static void check_spool(struct check *check, const struct config *config)
 		return;
 	}
 	if (access(folder, R_OK | W_OK | X_OK) != 0 || statvfs(folder, &disk) != 0) {
-		snprintf(words, sizeof words, "spool: %s cannot be used: %s", folder, strerror(errno));
+		snprintf(words, sizeof words, "spool: %s cannot be used: %s", folder,
+			 strerror(errno));
 		say(check, "error", words);
 		return;
 	}
 	double free_mb = (double)disk.f_bavail * (double)disk.f_frsize / 1e6;
-	snprintf(words, sizeof words, "spool %s: %.0f MB free (the node refuses instances below %.0f MB)", config->spool,
-	         free_mb, config->min_free_disk_mb);
+	snprintf(words, sizeof words,
+		 "spool %s: %.0f MB free (the node refuses instances below %.0f MB)", config->spool,
+		 free_mb, config->min_free_disk_mb);
 	say(check, free_mb < config->min_free_disk_mb ? "error" : "ok", words);
 	check->node_runs = control_node_runs(config->spool);
 }
@@ -74,7 +77,9 @@ static void check_spool(struct check *check, const struct config *config)
 static void check_port(struct check *check, const struct config *config)
 {
 	char port[16], words[600];
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *address = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+			*address = NULL;
 	const int yes = 1;
 	if (check->node_runs) {
 		snprintf(words, sizeof words, "port %d: the node is running", config->port);
@@ -82,19 +87,23 @@ static void check_port(struct check *check, const struct config *config)
 		return;
 	}
 	snprintf(port, sizeof port, "%d", config->port);
-	int failed = getaddrinfo(config->bind_address[0] ? config->bind_address : NULL, port, &hints, &address);
+	int failed = getaddrinfo(config->bind_address[0] ? config->bind_address : NULL, port,
+				 &hints, &address);
 	int fd = failed == 0 ? socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 	if (failed != 0) {
-		snprintf(words, sizeof words, "bind-address %s: %s", config->bind_address, gai_strerror(failed));
+		snprintf(words, sizeof words, "bind-address %s: %s", config->bind_address,
+			 gai_strerror(failed));
 		say(check, "error", words);
 	} else if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0) {
-		snprintf(words, sizeof words, "%s port %d: %s; choose another port or end what uses it",
-		         config->bind_address, config->port, strerror(errno));
+		snprintf(words, sizeof words,
+			 "%s port %d: %s; choose another port or end what uses it",
+			 config->bind_address, config->port, strerror(errno));
 		say(check, "error", words);
 	} else {
-		snprintf(words, sizeof words, "%s port %d is free", config->bind_address, config->port);
+		snprintf(words, sizeof words, "%s port %d is free", config->bind_address,
+			 config->port);
 		say(check, "ok", words);
 	}
 	if (fd >= 0)
@@ -107,29 +116,36 @@ static void check_clock(struct check *check, const struct config *config)
 {
 	char datetime[33], offset[8], words[200];
 	site_time_from_utc((double)time(NULL), config->time_zone, datetime, offset);
-	snprintf(words, sizeof words, "time zone %s: it is now %.4s-%.2s-%.2s %.2s:%.2s %s", config->time_zone, datetime,
-	         datetime + 4, datetime + 6, datetime + 8, datetime + 10, offset);
+	snprintf(words, sizeof words, "time zone %s: it is now %.4s-%.2s-%.2s %.2s:%.2s %s",
+		 config->time_zone, datetime, datetime + 4, datetime + 6, datetime + 8,
+		 datetime + 10, offset);
 	say(check, strlen(datetime) >= 14 ? "ok" : "error", words);
 }
 
 /* A destination that does not answer is a warning: results wait for it. */
 static void check_destination(struct check *check, const struct config *config,
-                              const struct config_destination *destination)
+			      const struct config_destination *destination)
 {
 	struct status st = STATUS_INIT;
 	struct association *association = NULL;
 	char words[1200];
-	const struct association_peer peer = {.host = destination->host, .port = destination->port,
-	                                      .calling_ae = config->ae_title, .called_ae = destination->ae_title};
-	const struct association_limits limits = {.request_timeout_s = ECHO_TIMEOUT_S, .idle_timeout_s = ECHO_TIMEOUT_S,
-	                                          .total_timeout_s = 2 * ECHO_TIMEOUT_S, .max_bytes = 1 << 20};
-	static const char *const classes[] = {"1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.88.34"};
+	const struct association_peer peer = {.host = destination->host,
+					      .port = destination->port,
+					      .calling_ae = config->ae_title,
+					      .called_ae = destination->ae_title};
+	const struct association_limits limits = {.request_timeout_s = ECHO_TIMEOUT_S,
+						  .idle_timeout_s = ECHO_TIMEOUT_S,
+						  .total_timeout_s = 2 * ECHO_TIMEOUT_S,
+						  .max_bytes = 1 << 20};
+	static const char *const classes[] = {"1.2.840.10008.5.1.4.1.1.481.2",
+					      "1.2.840.10008.5.1.4.1.1.88.34"};
 	if (association_open(&association, &peer, classes, 2, &limits, &st) == STATUS_OK &&
 	    association_echo(association, &st) == STATUS_OK)
 		association_release(association);
 	association_free(association);
-	snprintf(words, sizeof words, "destination %s (%s at %s port %d)%s%s", destination->name, destination->ae_title,
-	         destination->host, destination->port, st.code == STATUS_OK ? " answers C-ECHO" : ": ", st.text);
+	snprintf(words, sizeof words, "destination %s (%s at %s port %d)%s%s", destination->name,
+		 destination->ae_title, destination->host, destination->port,
+		 st.code == STATUS_OK ? " answers C-ECHO" : ": ", st.text);
 	say(check, st.code == STATUS_OK ? "ok" : "warning", words);
 }
 

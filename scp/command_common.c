@@ -10,15 +10,16 @@
 #define MAX_OPTIONS 12
 #define LONG_ONLY   256
 
-int command_options(int *first, int argc, char **argv, const char *help, const struct command_option *options,
-                    int n_options)
+int command_options(int *first, int argc, char **argv, const char *help,
+		    const struct command_option *options, int n_options)
 {
 	struct option longs[MAX_OPTIONS + 2] = {{0}};
 	char letters[2 * MAX_OPTIONS + 4] = "h";
 	size_t length = 1;
 	for (int i = 0; i < n_options && i < MAX_OPTIONS; i++) {
 		bool text = options[i].kind == COMMAND_TEXT;
-		longs[i] = (struct option){options[i].name, text ? required_argument : no_argument, NULL, LONG_ONLY + i};
+		longs[i] = (struct option){options[i].name, text ? required_argument : no_argument,
+					   NULL, LONG_ONLY + i};
 		if (options[i].letter != 0) {
 			letters[length++] = options[i].letter;
 			if (text)
@@ -57,14 +58,16 @@ int command_usage(const char *command, const char *words)
 	return 2;
 }
 
-int command_config(struct config **config, const char *path, const char *command, bool with_warnings)
+int command_config(struct config **config, const char *path, const char *command,
+		   bool with_warnings)
 {
 	struct status st = STATUS_INIT;
 	struct config_faults faults = {0};
 	*config = NULL;
 	if (path == NULL)
-		return command_usage(command, "-c CONFIG is needed: no clinical number has a default. "
-		                              "config/holmia.example.xml is a configuration to start from.");
+		return command_usage(command,
+				     "-c CONFIG is needed: no clinical number has a default. "
+				     "config/holmia.example.xml is a configuration to start from.");
 	enum status_code code = config_load(config, &faults, path, &st);
 	for (int i = 0; i < faults.count; i++) {
 		char line[1500];

@@ -1,4 +1,5 @@
-/* holmia dose: the pipeline of the node on files, without a network: the same catalogue, planner, jobs and result objects, in a temporary spool. */
+/* holmia dose: the pipeline of the node on files, without a network: the same catalogue, planner,
+ * jobs and result objects, in a temporary spool. */
 #include "command_dose.h"
 
 #include <errno.h>
@@ -17,20 +18,25 @@
 #include "worker.h"
 
 static const char help[] =
-        "usage: holmia dose -c CONFIG [-t RECORD.xml] -o OUT [--json] [--keep] PATH...\n"
-        "\n"
-        "Computes the absorbed dose from files and folders of DICOM files, as the node does from what it\n"
-        "receives. Other files are passed over. Sends nothing.\n"
-        "\n"
-        "  -c, --config CONFIG   relaxivity, methods, series rules; config/holmia.example.xml to start from\n"
-        "  -t, --treatment FILE  the treatment record: injections with times and activities\n"
-        "  -o, --out OUT         folder of the results (made if absent): rtdose-after-N.dcm, report.dcm, figures.json\n"
-        "      --json            the summary as JSON: state, waits_for, results[], slots[], warnings[], unused[],\n"
-        "                        figures (null without a result)\n"
-        "      --keep            keep the working folder OUT/.holmia-*\n"
-        "  -v, --verbose         a line per event on standard error\n"
-        "\n"
-        "exit: 0 done, 1 refused or something is missing (said in words), 2 usage or configuration, 3 temporary, 4 bug\n";
+    "usage: holmia dose -c CONFIG [-t RECORD.xml] -o OUT [--json] [--keep] PATH...\n"
+    "\n"
+    "Computes the absorbed dose from files and folders of DICOM files, as the node does from what "
+    "it\n"
+    "receives. Other files are passed over. Sends nothing.\n"
+    "\n"
+    "  -c, --config CONFIG   relaxivity, methods, series rules; config/holmia.example.xml to start "
+    "from\n"
+    "  -t, --treatment FILE  the treatment record: injections with times and activities\n"
+    "  -o, --out OUT         folder of the results (made if absent): rtdose-after-N.dcm, "
+    "report.dcm, figures.json\n"
+    "      --json            the summary as JSON: state, waits_for, results[], slots[], "
+    "warnings[], unused[],\n"
+    "                        figures (null without a result)\n"
+    "      --keep            keep the working folder OUT/.holmia-*\n"
+    "  -v, --verbose         a line per event on standard error\n"
+    "\n"
+    "exit: 0 done, 1 refused or something is missing (said in words), 2 usage or configuration, 3 "
+    "temporary, 4 bug\n";
 
 /* ---- the record ---- */
 
@@ -64,7 +70,8 @@ static enum status_code load_record(struct dose_run *run, const char *path, stru
 	if (run->record == NULL)
 		status_fail(st, STATUS_RETRY, "no memory for a treatment record");
 	if (st->code == STATUS_OK &&
-	    treatment_record_read_memory(run->record, &faults, xml, strlen(xml), path, st) != STATUS_OK &&
+	    treatment_record_read_memory(run->record, &faults, xml, strlen(xml), path, st) !=
+		STATUS_OK &&
 	    st->code == STATUS_CONFIG)
 		st->code = STATUS_REFUSE;
 	for (int i = 0; i < faults.count; i++) {
@@ -84,12 +91,14 @@ static enum status_code load_record(struct dose_run *run, const char *path, stru
 /* ---- planning and computing ---- */
 
 /* Without a record the treatment of the one patient, so that what is missing can be said. */
-static enum status_code choose_patient(struct dose_run *run, struct catalogue_patient_key *key, struct status *st)
+static enum status_code choose_patient(struct dose_run *run, struct catalogue_patient_key *key,
+				       struct status *st)
 {
 	*key = (struct catalogue_patient_key){"", ""};
 	if (run->record != NULL) {
 		snprintf(key->patient_id, sizeof key->patient_id, "%s", run->record->patient_id);
-		snprintf(key->patient_issuer, sizeof key->patient_issuer, "%s", run->record->patient_issuer);
+		snprintf(key->patient_issuer, sizeof key->patient_issuer, "%s",
+			 run->record->patient_issuer);
 	} else if (run->touched.count > 0) {
 		*key = run->touched.patients[0];
 	}
@@ -98,14 +107,18 @@ static enum status_code choose_patient(struct dose_run *run, struct catalogue_pa
 		    strcmp(run->touched.patients[i].patient_issuer, key->patient_issuer) == 0)
 			return STATUS_OK;
 	if (run->touched.count == 0)
-		return status_fail(st, STATUS_REFUSE, "no usable MR image or structure set among %d files", run->files);
+		return status_fail(st, STATUS_REFUSE,
+				   "no usable MR image or structure set among %d files",
+				   run->files);
 	const struct catalogue_patient_key *other = &run->touched.patients[0];
 	return status_fail(st, STATUS_REFUSE,
-	                   "the record is of patient \"%.60s\"%s%.40s, the images are of \"%.60s\"%s%.40s%s; a record names "
-	                   "the patient exactly as the images do, issuer included",
-	                   key->patient_id, key->patient_issuer[0] ? " of " : "", key->patient_issuer, other->patient_id,
-	                   other->patient_issuer[0] ? " of " : "", other->patient_issuer,
-	                   run->touched.count > 1 ? " (and others)" : "");
+			   "the record is of patient \"%.60s\"%s%.40s, the images are of "
+			   "\"%.60s\"%s%.40s%s; a record names "
+			   "the patient exactly as the images do, issuer included",
+			   key->patient_id, key->patient_issuer[0] ? " of " : "",
+			   key->patient_issuer, other->patient_id,
+			   other->patient_issuer[0] ? " of " : "", other->patient_issuer,
+			   run->touched.count > 1 ? " (and others)" : "");
 }
 
 static enum status_code plan(struct dose_run *run, struct status *st)
@@ -117,17 +130,23 @@ static enum status_code plan(struct dose_run *run, struct status *st)
 	double look_again_s;
 	if (choose_patient(run, &key, st) != STATUS_OK)
 		return st->code;
-	if (planner_plan_patient(run->store, run->config, key.patient_id, key.patient_issuer, worker_clock_s(), &jobs,
-	                         &look_again_s, st) != STATUS_OK)
+	if (planner_plan_patient(run->store, run->config, key.patient_id, key.patient_issuer,
+				 worker_clock_s(), &jobs, &look_again_s, st) != STATUS_OK)
 		return st->code;
-	treatment_key_make(treatment_key, run->record != NULL ? run->record->id : "", key.patient_id, key.patient_issuer);
+	treatment_key_make(treatment_key, run->record != NULL ? run->record->id : "",
+			   key.patient_id, key.patient_issuer);
 	run->row = malloc(sizeof *run->row);
 	if (run->row == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory for the treatment");
-	if (treatment_row_load(&found, run->row, run->store, treatment_key, st) == STATUS_OK && !found)
-		return status_fail(st, STATUS_REFUSE, "no holmium series among the images of patient \"%s\"; the series rules "
-		                   "of the configuration say what one is", key.patient_id);
-	fprintf(stderr, "%d files used, %d passed over; %d jobs\n", run->used, run->passed_over, jobs);
+	if (treatment_row_load(&found, run->row, run->store, treatment_key, st) == STATUS_OK &&
+	    !found)
+		return status_fail(
+		    st, STATUS_REFUSE,
+		    "no holmium series among the images of patient \"%s\"; the series rules "
+		    "of the configuration say what one is",
+		    key.patient_id);
+	fprintf(stderr, "%d files used, %d passed over; %d jobs\n", run->used, run->passed_over,
+		jobs);
 	return st->code;
 }
 
@@ -141,7 +160,9 @@ static enum status_code compute(struct dose_run *run, struct status *failed, str
 		double started_s = worker_clock_s();
 		if (process_stop)
 			return status_fail(st, STATUS_RETRY, "interrupted");
-		if (worker_run_one(&worked, &job, &outcome, run->config, run->store, st) != STATUS_OK || !worked)
+		if (worker_run_one(&worked, &job, &outcome, run->config, run->store, st) !=
+			STATUS_OK ||
+		    !worked)
 			break;
 		if (outcome.code != STATUS_OK) {
 			if (failed->code == STATUS_OK)
@@ -152,18 +173,21 @@ static enum status_code compute(struct dose_run *run, struct status *failed, str
 		char after[40] = "baseline";
 		if (job.after_injection > 0)
 			snprintf(after, sizeof after, "after injection %d", job.after_injection);
-		fprintf(stderr, "%-8s %-18s %6.2f s\n", words[job.kind], after, worker_clock_s() - started_s);
+		fprintf(stderr, "%-8s %-18s %6.2f s\n", words[job.kind], after,
+			worker_clock_s() - started_s);
 	}
 	return st->code;
 }
 
 /* ---- the command ---- */
 
-static int run_inside(struct dose_run *run, const char *record_path, char **paths, int count, struct status *st)
+static int run_inside(struct dose_run *run, const char *record_path, char **paths, int count,
+		      struct status *st)
 {
 	struct status failed = STATUS_INIT;
 	int code = -1;
-	if (dataset_library_init(st) == STATUS_OK && store_open(&run->store, run->spool, st) == STATUS_OK &&
+	if (dataset_library_init(st) == STATUS_OK &&
+	    store_open(&run->store, run->spool, st) == STATUS_OK &&
 	    (record_path == NULL || load_record(run, record_path, st) == STATUS_OK) &&
 	    dose_index(run, paths, count, st) == STATUS_OK && plan(run, st) == STATUS_OK &&
 	    compute(run, &failed, st) == STATUS_OK)
@@ -186,7 +210,8 @@ static enum status_code make_folders(struct dose_run *run, struct status *st)
 		return status_fail(st, STATUS_CONFIG, "%s: %s", run->out, strerror(errno));
 	if (realpath(run->out, absolute) == NULL ||
 	    snprintf(run->spool, sizeof run->spool, "%s/.holmia-XXXXXX", absolute) >= 900)
-		return status_fail(st, STATUS_CONFIG, "%s: path cannot be used or is too long", run->out);
+		return status_fail(st, STATUS_CONFIG, "%s: path cannot be used or is too long",
+				   run->out);
 	if (mkdtemp(run->spool) == NULL)
 		return status_fail(st, STATUS_CONFIG, "%s: %s", run->spool, strerror(errno));
 	return STATUS_OK;
@@ -200,11 +225,15 @@ int command_dose(int argc, char **argv)
 	bool keep = false, verbose = false;
 	int first = 0;
 	const struct command_option options[] = {
-	        {'c', "config", COMMAND_TEXT, &config_path}, {'t', "treatment", COMMAND_TEXT, &record_path},
-	        {'o', "out", COMMAND_TEXT, &run.out},        {0, "json", COMMAND_FLAG, &run.json},
-	        {0, "keep", COMMAND_FLAG, &keep},            {'v', "verbose", COMMAND_FLAG, &verbose},
+	    {'c', "config", COMMAND_TEXT, &config_path},
+	    {'t', "treatment", COMMAND_TEXT, &record_path},
+	    {'o', "out", COMMAND_TEXT, &run.out},
+	    {0, "json", COMMAND_FLAG, &run.json},
+	    {0, "keep", COMMAND_FLAG, &keep},
+	    {'v', "verbose", COMMAND_FLAG, &verbose},
 	};
-	int code = command_options(&first, argc, argv, help, options, (int)(sizeof options / sizeof options[0]));
+	int code = command_options(&first, argc, argv, help, options,
+				   (int)(sizeof options / sizeof options[0]));
 	if (code >= 0)
 		return code;
 	if (run.out == NULL)

@@ -13,7 +13,8 @@
 #define PROGRESS_FILES 1000
 #define MAX_DEPTH      32
 
-static enum status_code index_path(struct dose_run *run, const char *path, int depth, struct status *st);
+static enum status_code index_path(struct dose_run *run, const char *path, int depth,
+				   struct status *st);
 
 static enum status_code index_file(struct dose_run *run, const char *path, struct status *st)
 {
@@ -21,8 +22,10 @@ static enum status_code index_file(struct dose_run *run, const char *path, struc
 	bool used = false;
 	struct status own = STATUS_INIT;
 	run->files++;
-	if (indexer_add_file(&used, words, run->store, run->config, path, &run->touched, &own) != STATUS_OK) {
-		/* a file that cannot be opened may be one of the images: not silently passed over */
+	if (indexer_add_file(&used, words, run->store, run->config, path, &run->touched, &own) !=
+	    STATUS_OK) {
+		/* a file that cannot be opened may be one of the images: not silently passed over
+		 */
 		return status_fail(st, own.code, "%s", own.text);
 	}
 	run->used += used;
@@ -39,7 +42,8 @@ static int visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static enum status_code index_folder(struct dose_run *run, const char *path, int depth, struct status *st)
+static enum status_code index_folder(struct dose_run *run, const char *path, int depth,
+				     struct status *st)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(path, &entries, visible, alphasort);
@@ -60,7 +64,8 @@ static enum status_code index_folder(struct dose_run *run, const char *path, int
 	return st->code;
 }
 
-static enum status_code index_path(struct dose_run *run, const char *path, int depth, struct status *st)
+static enum status_code index_path(struct dose_run *run, const char *path, int depth,
+				   struct status *st)
 {
 	struct stat about, out;
 	if (process_stop)
@@ -77,7 +82,8 @@ static enum status_code index_path(struct dose_run *run, const char *path, int d
 	if (stat(run->out, &out) == 0 && out.st_dev == about.st_dev && out.st_ino == about.st_ino)
 		return STATUS_OK; /* results of an earlier run are no input */
 	if (depth > MAX_DEPTH)
-		return status_fail(st, STATUS_CONFIG, "%s: more than %d folders deep", path, MAX_DEPTH);
+		return status_fail(st, STATUS_CONFIG, "%s: more than %d folders deep", path,
+				   MAX_DEPTH);
 	return index_folder(run, path, depth, st);
 }
 
@@ -99,7 +105,8 @@ void dose_remove_folder(const char *path)
 		struct stat about;
 		const char *name = entries[i]->d_name;
 		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-		    snprintf(inner, sizeof inner, "%s/%s", path, name) < (int)sizeof inner && lstat(inner, &about) == 0) {
+		    snprintf(inner, sizeof inner, "%s/%s", path, name) < (int)sizeof inner &&
+		    lstat(inner, &about) == 0) {
 			if (S_ISDIR(about.st_mode))
 				dose_remove_folder(inner);
 			else

@@ -17,8 +17,9 @@ static char *read_whole(const char *path, size_t *size)
 	long length;
 	if (file == NULL)
 		return NULL;
-	if (fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 && (size_t)length < MAX_BYTES &&
-	    fseek(file, 0, SEEK_SET) == 0 && (bytes = malloc((size_t)length + 1)) != NULL) {
+	if (fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 &&
+	    (size_t)length < MAX_BYTES && fseek(file, 0, SEEK_SET) == 0 &&
+	    (bytes = malloc((size_t)length + 1)) != NULL) {
 		*size = fread(bytes, 1, (size_t)length, file);
 		bytes[*size] = '\0';
 		if (*size != (size_t)length) {
@@ -50,12 +51,14 @@ static void friendly_name(char name[80], const struct queue_result_row *row)
 }
 
 /* The folder of the newest report, or of the last map. */
-static void figures_folder(char folder[1400], const struct dose_run *run, const struct queue_result_row *rows, int count)
+static void figures_folder(char folder[1400], const struct dose_run *run,
+			   const struct queue_result_row *rows, int count)
 {
 	const struct queue_result_row *best = NULL;
 	for (int i = 0; i < count; i++)
 		if (best == NULL || rows[i].kind > best->kind ||
-		    (rows[i].kind == best->kind && rows[i].after_injection >= best->after_injection))
+		    (rows[i].kind == best->kind &&
+		     rows[i].after_injection >= best->after_injection))
 			best = &rows[i];
 	folder[0] = '\0';
 	if (best != NULL)
@@ -76,8 +79,8 @@ static void lines_to_json(struct json *json, const char *key, const char *lines)
 	json_end_array(json);
 }
 
-static void print_json(const struct dose_run *run, const struct queue_result_row *rows, int count, const char *failed,
-                       const char *figures)
+static void print_json(const struct dose_run *run, const struct queue_result_row *rows, int count,
+		       const char *failed, const char *figures)
 {
 	struct json json = {.file = stdout};
 	json_begin_object(&json, NULL);
@@ -127,8 +130,9 @@ static void print_words(const struct dose_run *run, int results, const char *fai
 	else if (strcmp(run->row->state, "refused") == 0)
 		fprintf(stderr, "holmia dose: refused: %s\n", run->row->waits_for);
 	else if (run->row->waits_for[0] != '\0')
-		fprintf(stderr, "holmia dose: %s: %s\n", results > 0 ? "not everything could be made" : "no dose: waits for",
-		        run->row->waits_for);
+		fprintf(stderr, "holmia dose: %s: %s\n",
+			results > 0 ? "not everything could be made" : "no dose: waits for",
+			run->row->waits_for);
 }
 
 int dose_output(struct dose_run *run, const struct status *failed_job, struct status *st)

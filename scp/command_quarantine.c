@@ -1,4 +1,5 @@
-/* holmia quarantine: instances that were set aside because their UID was known with other content. */
+/* holmia quarantine: instances that were set aside because their UID was known with other content.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +11,16 @@
 #include "control.h"
 
 static const char help[] =
-        "usage: holmia quarantine list    -c CONFIG\n"
-        "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older instance\n"
-        "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the reception log\n"
-        "\n"
-        "exit: 0 done, 1 no such instance, 2 usage or configuration, 3 temporary, 4 bug\n";
+    "usage: holmia quarantine list    -c CONFIG\n"
+    "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older "
+    "instance\n"
+    "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the "
+    "reception log\n"
+    "\n"
+    "exit: 0 done, 1 no such instance, 2 usage or configuration, 3 temporary, 4 bug\n";
 
-static enum status_code print_notes(struct store *store, enum catalogue_state state, const char *what, int *total,
-                                    struct status *st)
+static enum status_code print_notes(struct store *store, enum catalogue_state state,
+				    const char *what, int *total, struct status *st)
 {
 	struct catalogue_note *notes = NULL;
 	int count = 0;
@@ -26,8 +29,8 @@ static enum status_code print_notes(struct store *store, enum catalogue_state st
 	for (int i = 0; i < count; i++) {
 		char when[32];
 		printf("%" PRId64 "  %s  %s  %s\n    instance %s  patient \"%s\"\n", notes[i].id,
-		       command_time(when, notes[i].received_s), what, notes[i].reason, notes[i].sop_instance_uid,
-		       notes[i].patient_id);
+		       command_time(when, notes[i].received_s), what, notes[i].reason,
+		       notes[i].sop_instance_uid, notes[i].patient_id);
 	}
 	*total += count;
 	free(notes);
@@ -40,7 +43,8 @@ static int list(const struct config *config)
 	struct store *store = NULL;
 	int total = 0;
 	if (store_open_reader(&store, config->spool, &st) == STATUS_OK &&
-	    print_notes(store, CATALOGUE_STATE_QUARANTINED, "quarantined:", &total, &st) == STATUS_OK)
+	    print_notes(store, CATALOGUE_STATE_QUARANTINED, "quarantined:", &total, &st) ==
+		STATUS_OK)
 		(void)!print_notes(store, CATALOGUE_STATE_UNREADABLE, "unreadable:", &total, &st);
 	store_close(store);
 	if (st.code != STATUS_OK)
@@ -71,7 +75,8 @@ int command_quarantine(int argc, char **argv)
 	if (listing) {
 		code = list(config);
 	} else {
-		const char *const request[] = {release ? "quarantine-release" : "quarantine-drop", argv[first + 1]};
+		const char *const request[] = {release ? "quarantine-release" : "quarantine-drop",
+					       argv[first + 1]};
 		code = control_run(config, 2, request);
 	}
 	config_free(config);

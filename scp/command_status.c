@@ -1,4 +1,5 @@
-/* holmia status: everything that is known, in words or as JSON. Looks into the database itself, so it works beside the running node and without it. */
+/* holmia status: everything that is known, in words or as JSON. Looks into the database itself, so
+ * it works beside the running node and without it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +16,20 @@
 #include "treatment_store.h"
 
 static const char help[] =
-        "usage: holmia status (-c CONFIG | --spool FOLDER) [--json] [--all]\n"
-        "\n"
-        "What each treatment has and what it waits for; alarms, jobs, deliveries, what was set aside, what is not\n"
-        "used and why. Deliveries that succeeded and jobs that are done are counted; --all lists them too.\n"
-        "\n"
-        "  --json   keys: node {running, spool, free_disk_mb}, alarms[], treatments[], jobs {queued, running, done, failed,\n"
-        "           superseded}, job_list[], outbox {queued, sending, done, failed}, deliveries[], quarantined[],\n"
-        "           unreadable[], unused[]\n"
-        "\n"
-        "exit: 0 done (alarms are in the text), 2 usage or configuration, 3 temporary, 4 bug\n";
+    "usage: holmia status (-c CONFIG | --spool FOLDER) [--json] [--all]\n"
+    "\n"
+    "What each treatment has and what it waits for; alarms, jobs, deliveries, what was set aside, "
+    "what is not\n"
+    "used and why. Deliveries that succeeded and jobs that are done are counted; --all lists them "
+    "too.\n"
+    "\n"
+    "  --json   keys: node {running, spool, free_disk_mb}, alarms[], treatments[], jobs {queued, "
+    "running, done, failed,\n"
+    "           superseded}, job_list[], outbox {queued, sending, done, failed}, deliveries[], "
+    "quarantined[],\n"
+    "           unreadable[], unused[]\n"
+    "\n"
+    "exit: 0 done (alarms are in the text), 2 usage or configuration, 3 temporary, 4 bug\n";
 
 struct snapshot {
 	const char *spool;
@@ -51,11 +56,12 @@ static enum status_code snapshot_load(struct snapshot *now, struct status *st)
 	    treatment_row_list(&now->treatments, &now->n_treatments, store, st) == STATUS_OK &&
 	    queue_list(&now->jobs, &now->n_jobs, store, NULL, st) == STATUS_OK &&
 	    outbox_list(&now->deliveries, &now->n_deliveries, store, true, st) == STATUS_OK &&
-	    catalogue_list_notes(&now->quarantined, &now->n_quarantined, store, CATALOGUE_STATE_QUARANTINED, st) ==
-	            STATUS_OK &&
-	    catalogue_list_notes(&now->unreadable, &now->n_unreadable, store, CATALOGUE_STATE_UNREADABLE, st) ==
-	            STATUS_OK)
-		(void)!catalogue_list_notes(&now->unused, &now->n_unused, store, CATALOGUE_STATE_UNUSED, st);
+	    catalogue_list_notes(&now->quarantined, &now->n_quarantined, store,
+				 CATALOGUE_STATE_QUARANTINED, st) == STATUS_OK &&
+	    catalogue_list_notes(&now->unreadable, &now->n_unreadable, store,
+				 CATALOGUE_STATE_UNREADABLE, st) == STATUS_OK)
+		(void)!catalogue_list_notes(&now->unused, &now->n_unused, store,
+					    CATALOGUE_STATE_UNUSED, st);
 	store_close(store);
 	return st->code;
 }
@@ -86,10 +92,12 @@ static void print_lines(const char *lead, const char *lines)
 static void print_treatment(const struct treatment_row *row, const struct snapshot *now, bool all)
 {
 	int done = 0;
-	printf("\ntreatment %s of patient \"%s\"%s%s: %s\n", row->record_id[0] ? row->record_id : "(no record)",
-	       row->patient_id, row->patient_issuer[0] ? " of " : "", row->patient_issuer, row->state);
+	printf("\ntreatment %s of patient \"%s\"%s%s: %s\n",
+	       row->record_id[0] ? row->record_id : "(no record)", row->patient_id,
+	       row->patient_issuer[0] ? " of " : "", row->patient_issuer, row->state);
 	if (row->waits_for[0] != '\0')
-		printf("  %s: %s\n", strcmp(row->state, "refused") == 0 ? "because" : "waits for", row->waits_for);
+		printf("  %s: %s\n", strcmp(row->state, "refused") == 0 ? "because" : "waits for",
+		       row->waits_for);
 	print_lines("  ", row->slots);
 	print_lines("  warning ", row->warnings);
 	print_lines("  unused: ", row->unused);
@@ -100,8 +108,9 @@ static void print_treatment(const struct treatment_row *row, const struct snapsh
 		done += job->state == JOB_DONE;
 		if (!all && (job->state == JOB_DONE || job->state == JOB_SUPERSEDED))
 			continue;
-		printf("  job %" PRId64 ": %s after injection %d is %s%s%s\n", job->id, job_kind_name(job->kind),
-		       job->after_injection, job_state_name(job->state), job->why[0] != '\0' ? ": " : "", job->why);
+		printf("  job %" PRId64 ": %s after injection %d is %s%s%s\n", job->id,
+		       job_kind_name(job->kind), job->after_injection, job_state_name(job->state),
+		       job->why[0] != '\0' ? ": " : "", job->why);
 	}
 	if (done > 0)
 		printf("  %d jobs done\n", done);
@@ -116,9 +125,10 @@ static void print_deliveries(const struct snapshot *now, bool all)
 		done += row->state == OUTBOX_DONE;
 		if (row->state == OUTBOX_DONE && !all)
 			continue;
-		printf("delivery %" PRId64 " to %s: %s, %d attempts, queued %s%s%s\n    %s\n", row->id, row->destination,
-		       outbox_state_name(row->state), row->attempts, command_time(when, row->queued_s),
-		       row->why[0] != '\0' ? ": " : "", row->why, row->sop_instance_uid);
+		printf("delivery %" PRId64 " to %s: %s, %d attempts, queued %s%s%s\n    %s\n",
+		       row->id, row->destination, outbox_state_name(row->state), row->attempts,
+		       command_time(when, row->queued_s), row->why[0] != '\0' ? ": " : "", row->why,
+		       row->sop_instance_uid);
 	}
 	if (now->n_deliveries > 0)
 		printf("deliveries: %d of %d done\n", done, now->n_deliveries);
@@ -130,18 +140,20 @@ static void print_notes(const char *what, const struct catalogue_note *notes, in
 		printf("%s %" PRId64 ": ", what, notes[i].id);
 		if (notes[i].instances > 1)
 			printf("%d instances, ", notes[i].instances);
-		printf("%s%s%s%s: %s\n", notes[i].modality, notes[i].series_description[0] ? " \"" : "",
-		       notes[i].series_description, notes[i].series_description[0] ? "\"" : "", notes[i].reason);
+		printf("%s%s%s%s: %s\n", notes[i].modality,
+		       notes[i].series_description[0] ? " \"" : "", notes[i].series_description,
+		       notes[i].series_description[0] ? "\"" : "", notes[i].reason);
 	}
 }
 
 static void print_words(const struct snapshot *now, bool all)
 {
 	char when[32];
-	printf("node %s, spool %s, %.0f MB free\n", now->running ? "is running" : "is not running", now->spool,
-	       now->free_disk_mb);
+	printf("node %s, spool %s, %.0f MB free\n", now->running ? "is running" : "is not running",
+	       now->spool, now->free_disk_mb);
 	for (int i = 0; i < now->n_alarms; i++)
-		printf("ALARM since %s: %s\n", command_time(when, now->alarms[i].since_s), now->alarms[i].text);
+		printf("ALARM since %s: %s\n", command_time(when, now->alarms[i].since_s),
+		       now->alarms[i].text);
 	for (int i = 0; i < now->n_treatments; i++)
 		print_treatment(&now->treatments[i], now, all);
 	putchar('\n');
@@ -195,7 +207,8 @@ static void treatments_to_json(struct json *json, const struct snapshot *now)
 
 static void jobs_to_json(struct json *json, const struct snapshot *now)
 {
-	static const enum job_state states[] = {JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_SUPERSEDED};
+	static const enum job_state states[] = {JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED,
+						JOB_SUPERSEDED};
 	json_begin_object(json, "jobs");
 	for (size_t k = 0; k < sizeof states / sizeof states[0]; k++) {
 		int n = 0;
@@ -227,7 +240,8 @@ static void jobs_to_json(struct json *json, const struct snapshot *now)
 
 static void deliveries_to_json(struct json *json, const struct snapshot *now)
 {
-	static const enum outbox_state states[] = {OUTBOX_QUEUED, OUTBOX_SENDING, OUTBOX_DONE, OUTBOX_FAILED};
+	static const enum outbox_state states[] = {OUTBOX_QUEUED, OUTBOX_SENDING, OUTBOX_DONE,
+						   OUTBOX_FAILED};
 	json_begin_object(json, "outbox");
 	for (size_t k = 0; k < sizeof states / sizeof states[0]; k++) {
 		int n = 0;
@@ -256,7 +270,8 @@ static void deliveries_to_json(struct json *json, const struct snapshot *now)
 	json_end_array(json);
 }
 
-static void notes_to_json(struct json *json, const char *key, const struct catalogue_note *notes, int count)
+static void notes_to_json(struct json *json, const char *key, const struct catalogue_note *notes,
+			  int count)
 {
 	json_begin_array(json, key);
 	for (int i = 0; i < count; i++) {
@@ -308,9 +323,9 @@ int command_status(int argc, char **argv)
 	bool as_json = false, all = false;
 	int first = 0;
 	const struct command_option options[] = {{'c', "config", COMMAND_TEXT, &path},
-	                                         {0, "spool", COMMAND_TEXT, &now.spool},
-	                                         {0, "json", COMMAND_FLAG, &as_json},
-	                                         {0, "all", COMMAND_FLAG, &all}};
+						 {0, "spool", COMMAND_TEXT, &now.spool},
+						 {0, "json", COMMAND_FLAG, &as_json},
+						 {0, "all", COMMAND_FLAG, &all}};
 	int code = command_options(&first, argc, argv, help, options, 4);
 	if (code >= 0)
 		return code;

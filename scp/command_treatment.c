@@ -10,17 +10,22 @@
 #include "treatment_store.h"
 
 static const char help[] =
-        "usage: holmia treatment add      -c CONFIG RECORD.xml...   a record, or a higher revision of one\n"
-        "       holmia treatment replace  -c CONFIG RECORD.xml      the same as add: a record replaces its lower revisions\n"
-        "       holmia treatment list     -c CONFIG                 records: id, revision, patient, when, by whom\n"
-        "       holmia treatment show     -c CONFIG ID              the record in force, as XML\n"
-        "       holmia treatment withdraw -c CONFIG ID              compute nothing more from it\n"
-        "\n"
-        "A record says what the images do not: injections with times and activities (config/treatment.xsd). Which\n"
-        "series belongs to which injection follows from the times; a record may name series and then decides.\n"
-        "Works with the running node, and without it on its spool.\n"
-        "\n"
-        "exit: 0 done, 1 refused (words say why), 2 usage or configuration, 3 temporary, 4 bug\n";
+    "usage: holmia treatment add      -c CONFIG RECORD.xml...   a record, or a higher revision of "
+    "one\n"
+    "       holmia treatment replace  -c CONFIG RECORD.xml      the same as add: a record replaces "
+    "its lower revisions\n"
+    "       holmia treatment list     -c CONFIG                 records: id, revision, patient, "
+    "when, by whom\n"
+    "       holmia treatment show     -c CONFIG ID              the record in force, as XML\n"
+    "       holmia treatment withdraw -c CONFIG ID              compute nothing more from it\n"
+    "\n"
+    "A record says what the images do not: injections with times and activities "
+    "(config/treatment.xsd). Which\n"
+    "series belongs to which injection follows from the times; a record may name series and then "
+    "decides.\n"
+    "Works with the running node, and without it on its spool.\n"
+    "\n"
+    "exit: 0 done, 1 refused (words say why), 2 usage or configuration, 3 temporary, 4 bug\n";
 
 static int add_file(const struct config *config, const char *path)
 {
@@ -55,10 +60,11 @@ static enum status_code list(struct store *store, struct status *st)
 		return st->code;
 	for (int i = 0; i < count; i++) {
 		char when[32];
-		printf("%s  revision %d%s  patient \"%s\"%s%s  entered %s%s%s\n", rows[i].record_id, rows[i].revision,
-		       rows[i].withdrawn ? " (withdrawn)" : "", rows[i].patient_id,
-		       rows[i].patient_issuer[0] ? " of " : "", rows[i].patient_issuer,
-		       command_time(when, rows[i].added_s), rows[i].entered_by[0] ? " by " : "", rows[i].entered_by);
+		printf("%s  revision %d%s  patient \"%s\"%s%s  entered %s%s%s\n", rows[i].record_id,
+		       rows[i].revision, rows[i].withdrawn ? " (withdrawn)" : "",
+		       rows[i].patient_id, rows[i].patient_issuer[0] ? " of " : "",
+		       rows[i].patient_issuer, command_time(when, rows[i].added_s),
+		       rows[i].entered_by[0] ? " by " : "", rows[i].entered_by);
 	}
 	if (count == 0)
 		puts("no treatment records");
@@ -107,8 +113,10 @@ static int act(const struct config *config, const char *action, int count, char 
 		return worst;
 	}
 	if (strcmp(action, "assign") == 0)
-		return command_usage("treatment", "assign: name the series in the record (baseline and after-injection "
-		                                  "series UIDs) and add it with a higher revision");
+		return command_usage(
+		    "treatment",
+		    "assign: name the series in the record (baseline and after-injection "
+		    "series UIDs) and add it with a higher revision");
 	return command_usage("treatment", "add | replace RECORD.xml, list, show ID, withdraw ID");
 }
 

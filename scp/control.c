@@ -20,18 +20,21 @@
 #define SILENCE_S 5
 #define ANSWER_S  60
 
-/* The address of the socket: by the descriptor of its folder, because a path may be longer than an address (108 bytes). */
+/* The address of the socket: by the descriptor of its folder, because a path may be longer than an
+ * address (108 bytes). */
 static int socket_address(struct sockaddr_un *address, const char *spool)
 {
 	memset(address, 0, sizeof *address);
 	address->sun_family = AF_UNIX;
 	int folder = open(spool, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder >= 0)
-		snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/control.sock", folder);
+		snprintf(address->sun_path, sizeof address->sun_path,
+			 "/proc/self/fd/%d/control.sock", folder);
 	return folder;
 }
 
-/* ---- texts over a stream: a count or code, then length and bytes of each; both ends are this program on this machine ---- */
+/* ---- texts over a stream: a count or code, then length and bytes of each; both ends are this
+ * program on this machine ---- */
 
 static bool write_all(int fd, const void *bytes, size_t size)
 {
@@ -73,7 +76,8 @@ static char *read_text(int fd)
 {
 	uint32_t length = 0;
 	char *text = NULL;
-	if (!read_all(fd, &length, sizeof length) || length > MAX_BYTES || (text = malloc((size_t)length + 1)) == NULL)
+	if (!read_all(fd, &length, sizeof length) || length > MAX_BYTES ||
+	    (text = malloc((size_t)length + 1)) == NULL)
 		return NULL;
 	text[length] = '\0';
 	if (!read_all(fd, text, length)) {
@@ -100,10 +104,12 @@ enum status_code control_listen(int *listen_fd, const char *spool, struct status
 	if (folder >= 0)
 		unlinkat(folder, "control.sock", 0);
 	mode_t before = umask(0177);
-	if (folder < 0 || fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	if (folder < 0 || fd < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
 	    listen(fd, 16) != 0) {
-		status_fail(st, STATUS_CONFIG, "%s/control.sock: %s; the command line cannot reach the node", spool,
-		            strerror(errno));
+		status_fail(st, STATUS_CONFIG,
+			    "%s/control.sock: %s; the command line cannot reach the node", spool,
+			    strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		fd = -1;
@@ -115,7 +121,8 @@ enum status_code control_listen(int *listen_fd, const char *spool, struct status
 	return st->code;
 }
 
-static void serve_one(int fd, struct store *store, const struct config *config, struct control_effects *effects)
+static void serve_one(int fd, struct store *store, const struct config *config,
+		      struct control_effects *effects)
 {
 	uint32_t count = 0, code = 2;
 	char *texts[MAX_TEXTS] = {NULL}, *answer = NULL;
@@ -125,7 +132,8 @@ static void serve_one(int fd, struct store *store, const struct config *config, 
 		good = (texts[i] = read_text(fd)) != NULL;
 	FILE *out = good ? open_memstream(&answer, &size) : NULL;
 	if (out != NULL) {
-		code = (uint32_t)control_execute(out, store, config, (int)count, (const char *const *)texts, effects);
+		code = (uint32_t)control_execute(out, store, config, (int)count,
+						 (const char *const *)texts, effects);
 		log_line(LOG_INFO_LINE, "command", "name=%s code=%u", texts[0], (unsigned)code);
 		if (fclose(out) == 0 && write_all(fd, &code, sizeof code))
 			(void)!write_text(fd, answer, size);
@@ -135,7 +143,8 @@ static void serve_one(int fd, struct store *store, const struct config *config, 
 		free(texts[i]);
 }
 
-void control_serve(int listen_fd, struct store *store, const struct config *config, struct control_effects *effects)
+void control_serve(int listen_fd, struct store *store, const struct config *config,
+		   struct control_effects *effects)
 {
 	int fd;
 	while (listen_fd >= 0 && (fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
@@ -192,8 +201,10 @@ static int ask_node(int fd, int argc, const char *const *argv)
 		good = write_text(fd, argv[i], strlen(argv[i]));
 	char *answer = good && read_all(fd, &code, sizeof code) ? read_text(fd) : NULL;
 	if (answer == NULL) {
-		fprintf(stderr, "holmia: the node did not answer within %d s; `holmia status` shows whether it was done\n",
-		        ANSWER_S);
+		fprintf(stderr,
+			"holmia: the node did not answer within %d s; `holmia status` shows "
+			"whether it was done\n",
+			ANSWER_S);
 		return 3;
 	}
 	fputs(answer, code == 0 ? stdout : stderr);
@@ -219,7 +230,8 @@ int control_run(const struct config *config, int argc, const char *const *argv)
 	FILE *out = NULL;
 	int code = 3;
 	if (st.code == STATUS_OK && dataset_library_init(&st) == STATUS_OK &&
-	    store_open(&store, config->spool, &st) == STATUS_OK && (out = open_memstream(&answer, &size)) != NULL) {
+	    store_open(&store, config->spool, &st) == STATUS_OK &&
+	    (out = open_memstream(&answer, &size)) != NULL) {
 		code = control_execute(out, store, config, argc, argv, &effects);
 		if (fclose(out) == 0)
 			fputs(answer, code == 0 ? stdout : stderr);

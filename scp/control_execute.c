@@ -17,48 +17,52 @@ static int fail(FILE *out, const struct status *st)
 	return (int)st->code;
 }
 
-static enum status_code plan(struct store *store, const struct config *config, const char *patient_id,
-                             const char *patient_issuer, struct control_effects *effects, struct status *st)
+static enum status_code plan(struct store *store, const struct config *config,
+			     const char *patient_id, const char *patient_issuer,
+			     struct control_effects *effects, struct status *st)
 {
 	int jobs = 0;
 	double look_again_s;
-	if (planner_plan_patient(store, config, patient_id, patient_issuer, worker_clock_s(), &jobs, &look_again_s, st) ==
-	    STATUS_OK)
+	if (planner_plan_patient(store, config, patient_id, patient_issuer, worker_clock_s(), &jobs,
+				 &look_again_s, st) == STATUS_OK)
 		effects->jobs += jobs;
 	return st->code;
 }
 
 /* ---- treatment records ---- */
 
-static void say_state(FILE *out, struct store *store, const struct treatment_record *record, struct status *st)
+static void say_state(FILE *out, struct store *store, const struct treatment_record *record,
+		      struct status *st)
 {
 	char key[420];
 	bool found = false;
 	struct treatment_row *row = malloc(sizeof *row);
 	treatment_key_make(key, record->id, record->patient_id, record->patient_issuer);
 	if (row != NULL && treatment_row_load(&found, row, store, key, st) == STATUS_OK && found)
-		fprintf(out, "treatment is %s%s%s\n", row->state, row->waits_for[0] ? ": " : "", row->waits_for);
+		fprintf(out, "treatment is %s%s%s\n", row->state, row->waits_for[0] ? ": " : "",
+			row->waits_for);
 	free(row);
 }
 
 static enum status_code add_record(FILE *out, struct store *store, const struct config *config,
-                                   struct treatment_record *record, const char *xml, struct control_effects *effects,
-                                   struct status *st)
+				   struct treatment_record *record, const char *xml,
+				   struct control_effects *effects, struct status *st)
 {
 	if (store_begin(store, st) != STATUS_OK)
 		return st->code;
 	(void)!record_add(store, record, xml, worker_clock_s(), st);
 	if (store_finish(store, st) != STATUS_OK)
 		return st->code;
-	fprintf(out, "record \"%s\" revision %d of patient \"%s\": %d injections\n", record->id, record->revision,
-	        record->patient_id, record->n_injections);
-	if (plan(store, config, record->patient_id, record->patient_issuer, effects, st) == STATUS_OK)
+	fprintf(out, "record \"%s\" revision %d of patient \"%s\": %d injections\n", record->id,
+		record->revision, record->patient_id, record->n_injections);
+	if (plan(store, config, record->patient_id, record->patient_issuer, effects, st) ==
+	    STATUS_OK)
 		say_state(out, store, record, st);
 	return st->code;
 }
 
-static int treatment_add(FILE *out, struct store *store, const struct config *config, const char *name,
-                         const char *xml, struct control_effects *effects)
+static int treatment_add(FILE *out, struct store *store, const struct config *config,
+			 const char *name, const char *xml, struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	struct config_faults faults = {0};
@@ -68,7 +72,8 @@ static int treatment_add(FILE *out, struct store *store, const struct config *co
 		status_fail(&st, STATUS_RETRY, "no memory for a treatment record");
 		return fail(out, &st);
 	}
-	bool read = treatment_record_read_memory(record, &faults, xml, strlen(xml), name, &st) == STATUS_OK;
+	bool read =
+	    treatment_record_read_memory(record, &faults, xml, strlen(xml), name, &st) == STATUS_OK;
 	for (int i = 0; i < faults.count; i++) {
 		char line[600];
 		config_fault_format(line, sizeof line, name, &faults.faults[i]);
@@ -83,8 +88,8 @@ static int treatment_add(FILE *out, struct store *store, const struct config *co
 	return code;
 }
 
-static int treatment_withdraw(FILE *out, struct store *store, const struct config *config, const char *record_id,
-                              struct control_effects *effects)
+static int treatment_withdraw(FILE *out, struct store *store, const struct config *config,
+			      const char *record_id, struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	struct record_row *rows = NULL;
@@ -96,36 +101,44 @@ static int treatment_withdraw(FILE *out, struct store *store, const struct confi
 	(void)!record_list(&rows, &count, store, NULL, NULL, &st);
 	for (int i = 0; i < count && st.code == STATUS_OK; i++)
 		if (strcmp(rows[i].record_id, record_id) == 0) {
-			treatment_key_make(key, record_id, rows[i].patient_id, rows[i].patient_issuer);
-			if (queue_supersede(store, key, NULL, 0, worker_clock_s(), &st) == STATUS_OK)
+			treatment_key_make(key, record_id, rows[i].patient_id,
+					   rows[i].patient_issuer);
+			if (queue_supersede(store, key, NULL, 0, worker_clock_s(), &st) ==
+			    STATUS_OK)
 				(void)!treatment_row_delete(store, key, &st);
 		}
 	(void)!store_finish(store, &st);
 	for (int i = 0; i < count && st.code == STATUS_OK; i++)
 		if (strcmp(rows[i].record_id, record_id) == 0)
-			(void)!plan(store, config, rows[i].patient_id, rows[i].patient_issuer, effects, &st);
+			(void)!plan(store, config, rows[i].patient_id, rows[i].patient_issuer,
+				    effects, &st);
 	free(rows);
 	if (st.code != STATUS_OK)
 		return fail(out, &st);
-	fprintf(out, "record \"%s\" withdrawn: nothing more is computed from it. Results already sent stay where they "
-	             "are; withdraw them in the PACS.\n", record_id);
+	fprintf(out,
+		"record \"%s\" withdrawn: nothing more is computed from it. Results already sent "
+		"stay where they "
+		"are; withdraw them in the PACS.\n",
+		record_id);
 	return 0;
 }
 
 /* ---- again, deliveries, quarantine ---- */
 
 static int recompute(FILE *out, struct store *store, const struct config *config, const char *key,
-                     struct control_effects *effects)
+		     struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	struct treatment_row *rows = NULL;
 	int count = 0, before = effects->jobs;
-	if (treatment_recompute(store, key, &st) != STATUS_OK || treatment_row_list(&rows, &count, store, &st) != STATUS_OK)
+	if (treatment_recompute(store, key, &st) != STATUS_OK ||
+	    treatment_row_list(&rows, &count, store, &st) != STATUS_OK)
 		return fail(out, &st);
 	for (int i = 0; i < count && st.code == STATUS_OK; i++)
-		if (strcmp(rows[i].treatment_key, key) == 0 || strcmp(rows[i].record_id, key) == 0 ||
-		    strcmp(rows[i].patient_id, key) == 0)
-			(void)!plan(store, config, rows[i].patient_id, rows[i].patient_issuer, effects, &st);
+		if (strcmp(rows[i].treatment_key, key) == 0 ||
+		    strcmp(rows[i].record_id, key) == 0 || strcmp(rows[i].patient_id, key) == 0)
+			(void)!plan(store, config, rows[i].patient_id, rows[i].patient_issuer,
+				    effects, &st);
 	free(rows);
 	if (st.code != STATUS_OK)
 		return fail(out, &st);
@@ -141,13 +154,16 @@ static bool parse_id(int64_t *id, const char *text)
 	return end != text && *end == '\0' && *id >= 0;
 }
 
-static int resend(FILE *out, struct store *store, const char *which, struct control_effects *effects)
+static int resend(FILE *out, struct store *store, const char *which,
+		  struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	int64_t id = -1;
 	int count = 0;
 	if (strcmp(which, "all") != 0 && !parse_id(&id, which)) {
-		fprintf(out, "holmia: resend: \"%s\" is neither the number of a delivery nor \"all\"\n", which);
+		fprintf(out,
+			"holmia: resend: \"%s\" is neither the number of a delivery nor \"all\"\n",
+			which);
 		return 2;
 	}
 	if (outbox_resend(store, id, &count, worker_clock_s(), &st) != STATUS_OK)
@@ -157,15 +173,18 @@ static int resend(FILE *out, struct store *store, const char *which, struct cont
 	return 0;
 }
 
-static int quarantine(FILE *out, struct store *store, const struct config *config, const char *which, bool release,
-                      struct control_effects *effects)
+static int quarantine(FILE *out, struct store *store, const struct config *config,
+		      const char *which, bool release, struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	struct catalogue_patient_key key;
 	int64_t id;
 	if (!parse_id(&id, which)) {
-		fprintf(out, "holmia: quarantine: \"%s\" is not the number of an instance; `holmia quarantine list` shows "
-		             "them\n", which);
+		fprintf(out,
+			"holmia: quarantine: \"%s\" is not the number of an instance; `holmia "
+			"quarantine list` shows "
+			"them\n",
+			which);
 		return 2;
 	}
 	if (store_begin(store, &st) != STATUS_OK)
@@ -176,15 +195,20 @@ static int quarantine(FILE *out, struct store *store, const struct config *confi
 		(void)!catalogue_quarantine_drop(store, id, &st);
 	if (store_finish(store, &st) != STATUS_OK)
 		return fail(out, &st);
-	if (release && plan(store, config, key.patient_id, key.patient_issuer, effects, &st) != STATUS_OK)
+	if (release &&
+	    plan(store, config, key.patient_id, key.patient_issuer, effects, &st) != STATUS_OK)
 		return fail(out, &st);
-	fprintf(out, release ? "instance %" PRId64 " is used from now on, in the place of the older one\n"
-	                     : "instance %" PRId64 " will not be used; its bytes stay in the reception log\n", id);
+	fprintf(out,
+		release ? "instance %" PRId64
+			  " is used from now on, in the place of the older one\n"
+			: "instance %" PRId64
+			  " will not be used; its bytes stay in the reception log\n",
+		id);
 	return 0;
 }
 
-int control_execute(FILE *out, struct store *store, const struct config *config, int argc, const char *const *argv,
-                    struct control_effects *effects)
+int control_execute(FILE *out, struct store *store, const struct config *config, int argc,
+		    const char *const *argv, struct control_effects *effects)
 {
 	const char *name = argv[0];
 	if (strcmp(name, "ping") == 0 && argc == 1) {
@@ -203,6 +227,7 @@ int control_execute(FILE *out, struct store *store, const struct config *config,
 		return quarantine(out, store, config, argv[1], true, effects);
 	if (strcmp(name, "quarantine-drop") == 0 && argc == 2)
 		return quarantine(out, store, config, argv[1], false, effects);
-	fprintf(out, "holmia: the node does not know the command \"%s\": is it another version?\n", name);
+	fprintf(out, "holmia: the node does not know the command \"%s\": is it another version?\n",
+		name);
 	return 2;
 }

@@ -24,7 +24,8 @@ static bool is_vr(const uint8_t *bytes)
 
 static bool has_long_length(const uint8_t *vr)
 {
-	static const char *const long_vrs[] = {"OB", "OD", "OF", "OL", "OW", "SQ", "UC", "UN", "UR", "UT"};
+	static const char *const long_vrs[] = {"OB", "OD", "OF", "OL", "OW",
+					       "SQ", "UC", "UN", "UR", "UT"};
 	for (size_t i = 0; i < sizeof long_vrs / sizeof long_vrs[0]; i++)
 		if (memcmp(vr, long_vrs[i], 2) == 0)
 			return true;
@@ -32,7 +33,8 @@ static bool has_long_length(const uint8_t *vr)
 }
 
 /* Walks group 0002; stops at the first element of another group. */
-static bool walk_meta(uint64_t *offset, char transfer_syntax_uid[65], const uint8_t *bytes, size_t size, size_t at)
+static bool walk_meta(uint64_t *offset, char transfer_syntax_uid[65], const uint8_t *bytes,
+		      size_t size, size_t at)
 {
 	transfer_syntax_uid[0] = '\0';
 	while (at + 8 <= size && u16(bytes + at) == 0x0002) {
@@ -52,7 +54,7 @@ static bool walk_meta(uint64_t *offset, char transfer_syntax_uid[65], const uint
 			return false;
 		if (element == 0x0010) {
 			snprintf(transfer_syntax_uid, 65, "%.*s", (int)(length < 64 ? length : 64),
-			         (const char *)bytes + at + header);
+				 (const char *)bytes + at + header);
 			transfer_syntax_uid[strcspn(transfer_syntax_uid, " ")] = '\0';
 		}
 		at += header + length;
@@ -61,7 +63,8 @@ static bool walk_meta(uint64_t *offset, char transfer_syntax_uid[65], const uint
 	return transfer_syntax_uid[0] != '\0';
 }
 
-bool dicom_file_locate(uint64_t *offset, char transfer_syntax_uid[65], const uint8_t *bytes, size_t size)
+bool dicom_file_locate(uint64_t *offset, char transfer_syntax_uid[65], const uint8_t *bytes,
+		       size_t size)
 {
 	if (size >= 132 && memcmp(bytes + 128, "DICM", 4) == 0)
 		return walk_meta(offset, transfer_syntax_uid, bytes, size, 132);
@@ -69,7 +72,8 @@ bool dicom_file_locate(uint64_t *offset, char transfer_syntax_uid[65], const uin
 		return false;
 	if (u16(bytes) == 0x0002)
 		return walk_meta(offset, transfer_syntax_uid, bytes, size, 0);
-	/* a bare data set begins with group 0008 and a low element: group length, character set, image type ... */
+	/* a bare data set begins with group 0008 and a low element: group length, character set,
+	 * image type ... */
 	if (u16(bytes) != 0x0008 || u16(bytes + 2) > 0x0018)
 		return false;
 	*offset = 0;

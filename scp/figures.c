@@ -20,7 +20,8 @@ static const char *role_name(enum voi_role role)
 	return "other";
 }
 
-static void healthy_name(char name[300], const struct figures_input *input, const struct dosimetry_healthy *healthy)
+static void healthy_name(char name[300], const struct figures_input *input,
+			 const struct dosimetry_healthy *healthy)
 {
 	bool part = healthy->part_voi >= 0 && healthy->part_voi < input->n_vois;
 	snprintf(name, 300, "Healthy %s", part ? input->vois[healthy->part_voi].name : "liver");
@@ -59,7 +60,8 @@ static void write_voi_figures(struct json *json, const struct dosimetry_voi_resu
 	json_number(json, "underdosed_volume_ml", voi->underdosed_volume_ml);
 }
 
-static void write_vois(struct json *json, const struct figures_input *input, const struct dosimetry_time_point *point)
+static void write_vois(struct json *json, const struct figures_input *input,
+		       const struct dosimetry_time_point *point)
 {
 	json_begin_array(json, "vois");
 	for (int i = 0; i < input->n_vois; i++) {
@@ -72,9 +74,10 @@ static void write_vois(struct json *json, const struct figures_input *input, con
 		if (input->vois[i].role == VOI_TUMOUR) {
 			bool assessed = point->trend[i].trend != UPTAKE_NOT_ASSESSED;
 			json_text(json, "trend", uptake_trend_name(point->trend[i].trend));
-			json_number(json, "trend_expected_gy", assessed ? point->trend[i].expected_gy : (double)NAN);
+			json_number(json, "trend_expected_gy",
+				    assessed ? point->trend[i].expected_gy : (double)NAN);
 			json_number(json, "trend_deviation_percent",
-			            assessed ? point->trend[i].deviation_percent : (double)NAN);
+				    assessed ? point->trend[i].deviation_percent : (double)NAN);
 		}
 		json_end_object(json);
 	}
@@ -92,7 +95,7 @@ static void write_vois(struct json *json, const struct figures_input *input, con
 }
 
 static void write_time_point(struct json *json, const struct figures_input *input,
-                             const struct dosimetry_time_point *point)
+			     const struct dosimetry_time_point *point)
 {
 	json_begin_object(json, NULL);
 	json_integer(json, "after_injection", point->after_injection);
@@ -109,7 +112,8 @@ static void write_time_point(struct json *json, const struct figures_input *inpu
 	json_begin_array(json, "flags");
 	for (unsigned bit = 0; bit < 31; bit++)
 		if ((point->flags >> bit & 1u) != 0)
-			json_text(json, NULL, dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
+			json_text(json, NULL,
+				  dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
 	json_end_array(json);
 	write_vois(json, input, point);
 	json_end_object(json);
@@ -137,7 +141,8 @@ void figures_write_json(FILE *file, const struct figures_input *input)
 		json_integer(&json, "number", injection->number);
 		json_number(&json, "start_s", injection->start_s);
 		json_number(&json, "net_activity_mbq", injection->net_activity_mbq);
-		json_number(&json, "specific_activity_mbq_per_mg", injection->specific_activity_mbq_per_mg);
+		json_number(&json, "specific_activity_mbq_per_mg",
+			    injection->specific_activity_mbq_per_mg);
 		json_integer(&json, "position", injection->position + 1);
 		json_bool(&json, "residual_pending", injection->residual_pending);
 		json_end_object(&json);
@@ -179,7 +184,8 @@ static void put_name(FILE *file, int width, const char *name)
 	fprintf(file, "%*s", width - shown, "");
 }
 
-static void put_row(FILE *file, const char *name, const struct dosimetry_voi_result *voi, const char *trend)
+static void put_row(FILE *file, const char *name, const struct dosimetry_voi_result *voi,
+		    const char *trend)
 {
 	fputs("  ", file);
 	put_name(file, 28, name);
@@ -193,19 +199,20 @@ static void put_row(FILE *file, const char *name, const struct dosimetry_voi_res
 	fprintf(file, "  %s\n", trend);
 }
 
-static void write_voi_table(FILE *file, const struct figures_input *input, const struct dosimetry_time_point *point)
+static void write_voi_table(FILE *file, const struct figures_input *input,
+			    const struct dosimetry_time_point *point)
 {
 	fprintf(file, "Absorbed dose after injection %d\n", point->after_injection);
-	fprintf(file, "  %-28s%10s%10s%9s%9s%10s%11s%7s  %s\n", "", "volume mL", "mean Gy", "D90 Gy", "D50 Gy",
-	        "max Gy", "activ. MBq", "T/N", "trend");
+	fprintf(file, "  %-28s%10s%10s%9s%9s%10s%11s%7s  %s\n", "", "volume mL", "mean Gy",
+		"D90 Gy", "D50 Gy", "max Gy", "activ. MBq", "T/N", "trend");
 	for (int i = 0; i < input->n_vois; i++) {
 		char trend[64] = "";
 		const struct uptake_result *uptake = &point->trend[i];
 		if (input->vois[i].role == VOI_TUMOUR && uptake->trend == UPTAKE_NOT_ASSESSED)
 			snprintf(trend, sizeof trend, "%s", uptake_trend_name(uptake->trend));
 		else if (input->vois[i].role == VOI_TUMOUR)
-			snprintf(trend, sizeof trend, "%s (%+.1f %%)", uptake_trend_name(uptake->trend),
-			         uptake->deviation_percent);
+			snprintf(trend, sizeof trend, "%s (%+.1f %%)",
+				 uptake_trend_name(uptake->trend), uptake->deviation_percent);
 		put_row(file, input->vois[i].name, &point->voi[i], trend);
 	}
 	for (int i = 0; i < point->n_healthy; i++) {
@@ -219,7 +226,8 @@ static void write_voi_table(FILE *file, const struct figures_input *input, const
 
 static void write_recovery_table(FILE *file, const struct figures_input *input)
 {
-	fprintf(file, "\n  %-18s%16s%16s%14s\n", "after injection", "injected MBq", "recovered MBq", "recovery %");
+	fprintf(file, "\n  %-18s%16s%16s%14s\n", "after injection", "injected MBq", "recovered MBq",
+		"recovery %");
 	for (int i = 0; i < input->result->n_time_points; i++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[i];
 		fprintf(file, "  %-18d", point->after_injection);
@@ -229,27 +237,30 @@ static void write_recovery_table(FILE *file, const struct figures_input *input)
 		fputc('\n', file);
 		for (unsigned bit = 0; bit < 31; bit++)
 			if ((point->flags >> bit & 1u) != 0)
-				fprintf(file, "    ! %s\n", dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
+				fprintf(file, "    ! %s\n",
+					dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
 	}
 }
 
 void figures_write_table(FILE *file, const struct figures_input *input)
 {
 	const struct dosimetry_result *result = input->result;
-	fprintf(file, "Treatment %s (revision %d) of patient %s", input->record_id, input->record_revision,
-	        input->patient_id);
+	fprintf(file, "Treatment %s (revision %d) of patient %s", input->record_id,
+		input->record_revision, input->patient_id);
 	if (result->n_time_points > 0) {
-		const struct dosimetry_time_point *newest = &result->time_points[result->n_time_points - 1];
+		const struct dosimetry_time_point *newest =
+		    &result->time_points[result->n_time_points - 1];
 		if (input->planned_injections > 0)
-			fprintf(file, ": %d of %d injections", newest->after_injection, input->planned_injections);
+			fprintf(file, ": %d of %d injections", newest->after_injection,
+				input->planned_injections);
 		fputs("\n\n", file);
 		write_voi_table(file, input, newest);
 		write_recovery_table(file, input);
 	} else {
 		fputc('\n', file);
 	}
-	fprintf(file, "\nRelaxivity %.6g /s per mg/mL; evaluated %.0f mL\n", result->relaxivity_used,
-	        result->evaluated_volume_ml);
+	fprintf(file, "\nRelaxivity %.6g /s per mg/mL; evaluated %.0f mL\n",
+		result->relaxivity_used, result->evaluated_volume_ml);
 	for (int i = 0; i < input->n_warnings; i++)
 		fprintf(file, "  ! %s\n", input->warnings[i]);
 }

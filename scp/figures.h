@@ -1,22 +1,27 @@
 /* figures.h - the figures of a dosimetry result as JSON for programs and as a table for people.
  *
- * A job writes both beside its result objects (<spool>/results/<hash>/figures.json and summary.txt); `holmia dose` prints one of
- * them. They hold what the Structured Report holds, unrounded in JSON. Same figures, same bytes: no clock, no path.
+ * A job writes both beside its result objects (<spool>/results/<hash>/figures.json and
+ * summary.txt); `holmia dose` prints one of them. They hold what the Structured Report holds,
+ * unrounded in JSON. Same figures, same bytes: no clock, no path.
  *
- * JSON: one object. Keys are stable; new ones may be added. Units are in the key names; what was not measured is null. Roles:
- * "liver", "part", "tumour", "other".
+ * JSON: one object. Keys are stable; new ones may be added. Units are in the key names; what was
+ * not measured is null. Roles: "liver", "part", "tumour", "other".
  *
- *   format, patient_id, record_id, record_revision, software_version, planned_injections, relaxivity_per_s_per_mg_per_ml,
- *   evaluated_volume_ml, excluded_artefact_ml, baseline_sigma,
- *   injections[]   number, start_s, net_activity_mbq, specific_activity_mbq_per_mg, position, residual_pending
- *   time_points[]  after_injection, injected_activity_mbq, recovered_activity_mbq, recovery_ratio, injected_mass_mg,
- *                  recovered_mass_mg, mass_increment_ratio, resampled_mass_ratio, region_baseline_r2star_per_s, sigma, s0_scale,
- *                  flags[] (words),
- *                  vois[]    name, role, volume_ml, mass_g, mean_gy, minimum_gy, maximum_gy, standard_deviation_gy, d98_gy, d90_gy, d70_gy,
- *                            d50_gy, d2_gy, volume_at_dose[] {gy, ml}, activity_mbq, tumour_to_normal, recovery_ratio (parts), trend,
- *                            trend_expected_gy, trend_deviation_percent, measured_volume_ml, not_measured_volume_ml,
- *                            saturated_volume_ml, s0_known_volume_ml, underdosed_volume_ml
- *                  healthy[] the same, name "Healthy liver" or "Healthy PART"
+ *   format, patient_id, record_id, record_revision, software_version, planned_injections,
+ *   relaxivity_per_s_per_mg_per_ml, evaluated_volume_ml, excluded_artefact_ml, baseline_sigma
+ *   injections[]   number, start_s, net_activity_mbq, specific_activity_mbq_per_mg, position,
+ *                  residual_pending
+ *   time_points[]  after_injection, injected_activity_mbq, recovered_activity_mbq,
+ *                  recovery_ratio, injected_mass_mg, recovered_mass_mg, mass_increment_ratio,
+ *                  resampled_mass_ratio, region_baseline_r2star_per_s, sigma, s0_scale,
+ *                  flags[] (words), vois[], healthy[]
+ *   .. vois[]      name, role, volume_ml, mass_g, mean_gy, minimum_gy, maximum_gy,
+ *                  standard_deviation_gy, d98_gy, d90_gy, d70_gy, d50_gy, d2_gy,
+ *                  volume_at_dose[] {gy, ml}, activity_mbq, tumour_to_normal,
+ *                  measured_volume_ml, not_measured_volume_ml, saturated_volume_ml,
+ *                  s0_known_volume_ml, underdosed_volume_ml; parts: recovery_ratio;
+ *                  tumours: trend, trend_expected_gy, trend_deviation_percent
+ *   .. healthy[]   the same, name "Healthy liver" or "Healthy PART", without role
  *   warnings[]     words */
 #ifndef FIGURES_H
 #define FIGURES_H
@@ -35,9 +40,10 @@ struct figures_input {
 	const char *patient_id, *record_id, *software_version;
 	int record_revision, planned_injections; /* planned 0: unknown */
 	const struct dosimetry_result *result;
-	const struct dosimetry_injection *injections; /* up to the last time point or all of the record */
+	const struct dosimetry_injection
+	    *injections; /* up to the last time point or all of the record */
 	int n_injections;
-	const struct figures_voi *vois;          /* as in the dosimetry input; none: dose maps only */
+	const struct figures_voi *vois; /* as in the dosimetry input; none: dose maps only */
 	int n_vois;
 	const char *const *warnings;
 	int n_warnings;
@@ -46,7 +52,8 @@ struct figures_input {
 /* The caller looks at ferror() or fclose() for a full disk. */
 void figures_write_json(FILE *file, const struct figures_input *input);
 
-/* At most 110 columns, UTF-8: injections, one table for the newest time point, T/N and trend of tumours, recovery per time point, warnings. */
+/* At most 110 columns, UTF-8: injections, one table for the newest time point, T/N and trend of
+ * tumours, recovery per time point, warnings. */
 void figures_write_table(FILE *file, const struct figures_input *input);
 
 #endif

@@ -20,8 +20,8 @@
 
 /* ---- touched patients ---- */
 
-enum status_code indexer_touch(struct indexer_touched *touched, const char *patient_id, const char *patient_issuer,
-                               struct status *st)
+enum status_code indexer_touch(struct indexer_touched *touched, const char *patient_id,
+			       const char *patient_issuer, struct status *st)
 {
 	for (int i = 0; i < touched->count; i++)
 		if (strcmp(touched->patients[i].patient_id, patient_id) == 0 &&
@@ -29,7 +29,8 @@ enum status_code indexer_touch(struct indexer_touched *touched, const char *pati
 			return STATUS_OK;
 	if (touched->count == touched->capacity) {
 		int larger = touched->capacity == 0 ? 8 : 2 * touched->capacity;
-		void *moved = realloc(touched->patients, (size_t)larger * sizeof *touched->patients);
+		void *moved =
+		    realloc(touched->patients, (size_t)larger * sizeof *touched->patients);
 		if (moved == NULL)
 			return status_fail(st, STATUS_RETRY, "no memory for the list of patients");
 		touched->patients = moved;
@@ -52,13 +53,13 @@ void indexer_touched_free(struct indexer_touched *touched)
 
 /* STATUS_REFUSE: it cannot be read, and st says why. expected UIDs may be NULL. */
 static enum status_code read_info(struct instance_info *info, const uint8_t *bytes, size_t size,
-                                  const char *transfer_syntax_uid, const char *expected_class_uid,
-                                  const char *expected_instance_uid, struct status *st)
+				  const char *transfer_syntax_uid, const char *expected_class_uid,
+				  const char *expected_instance_uid, struct status *st)
 {
 	struct screen_report report;
 	struct dataset *ds = NULL;
-	if (screen_dataset(&report, bytes, size, transfer_syntax_uid, expected_class_uid, expected_instance_uid, st) !=
-	            STATUS_OK ||
+	if (screen_dataset(&report, bytes, size, transfer_syntax_uid, expected_class_uid,
+			   expected_instance_uid, st) != STATUS_OK ||
 	    dataset_read_memory(&ds, bytes, size, transfer_syntax_uid, st) != STATUS_OK)
 		return st->code;
 	(void)!instance_info_read(info, ds, st);
@@ -78,18 +79,20 @@ struct pending {
 
 struct batch {
 	struct store *store;
-	const char *name;        /* of the log */
-	const char *folder;      /* absolute */
+	const char *name;	 /* of the log */
+	const char *folder;	 /* absolute */
 	struct catalogue_log at; /* position and attempts */
 	struct pending *pending;
 	int count, max;
-	bool full;               /* stopped by max */
+	bool full; /* stopped by max */
 	bool association_ended;
 };
 
-/* Called for every record: the parse happens here, with the attempt already on disk; rows are written later, in one short transaction. */
-static enum status_code parse_record(void *user, const struct log_record_info *record, uint64_t data_offset,
-                                     const uint8_t *data, size_t size, struct status *st)
+/* Called for every record: the parse happens here, with the attempt already on disk; rows are
+ * written later, in one short transaction. */
+static enum status_code parse_record(void *user, const struct log_record_info *record,
+				     uint64_t data_offset, const uint8_t *data, size_t size,
+				     struct status *st)
 {
 	struct batch *batch = user;
 	if (batch->count == batch->max) {
@@ -111,15 +114,18 @@ static enum status_code parse_record(void *user, const struct log_record_info *r
 	snprintf(next->where.log, sizeof next->where.log, "%s", batch->name);
 	next->where.offset = data_offset;
 	next->where.size = size;
-	memcpy(next->where.transfer_syntax_uid, record->transfer_syntax_uid, sizeof next->where.transfer_syntax_uid);
+	memcpy(next->where.transfer_syntax_uid, record->transfer_syntax_uid,
+	       sizeof next->where.transfer_syntax_uid);
 	memcpy(next->sop_instance_uid, record->sop_instance_uid, sizeof next->sop_instance_uid);
 	next->received_s = (double)record->received_us / 1e6;
 	if (batch->at.attempts > MAX_ATTEMPTS) {
-		snprintf(next->fault, sizeof next->fault, "reading it crashed three times: please report it");
+		snprintf(next->fault, sizeof next->fault,
+			 "reading it crashed three times: please report it");
 	} else {
 		struct status own = STATUS_INIT;
-		if (read_info(&next->info, data, size, record->transfer_syntax_uid, record->sop_class_uid,
-		              record->sop_instance_uid, &own) == STATUS_RETRY)
+		if (read_info(&next->info, data, size, record->transfer_syntax_uid,
+			      record->sop_class_uid, record->sop_instance_uid,
+			      &own) == STATUS_RETRY)
 			return status_fail(st, STATUS_RETRY, "%s", own.text);
 		if (own.code != STATUS_OK)
 			snprintf(next->fault, sizeof next->fault, "%.239s", own.text);
@@ -132,8 +138,8 @@ struct counts {
 	int outcome[4], unreadable;
 };
 
-static enum status_code add_pending(struct batch *batch, struct counts *counts, struct indexer_touched *touched,
-                                    struct status *st)
+static enum status_code add_pending(struct batch *batch, struct counts *counts,
+				    struct indexer_touched *touched, struct status *st)
 {
 	for (int i = 0; i < batch->count; i++) {
 		const struct pending *next = &batch->pending[i];
@@ -141,29 +147,32 @@ static enum status_code add_pending(struct batch *batch, struct counts *counts, 
 		char reason[240];
 		if (next->fault[0] != '\0') {
 			counts->unreadable++;
-			log_line(LOG_WARN_LINE, "unreadable", "instance=%s why=\"%s\"", next->sop_instance_uid,
-			         next->fault);
-			if (catalogue_add_unreadable(batch->store, &next->where, next->sop_instance_uid, next->fault,
-			                             next->received_s, st) != STATUS_OK)
+			log_line(LOG_WARN_LINE, "unreadable", "instance=%s why=\"%s\"",
+				 next->sop_instance_uid, next->fault);
+			if (catalogue_add_unreadable(batch->store, &next->where,
+						     next->sop_instance_uid, next->fault,
+						     next->received_s, st) != STATUS_OK)
 				return st->code;
 			continue;
 		}
-		if (catalogue_add(&outcome, reason, batch->store, &next->info, &next->where, next->received_s, st) !=
-		    STATUS_OK)
+		if (catalogue_add(&outcome, reason, batch->store, &next->info, &next->where,
+				  next->received_s, st) != STATUS_OK)
 			return st->code;
 		counts->outcome[outcome]++;
 		if (outcome == CATALOGUE_QUARANTINED)
-			log_line(LOG_WARN_LINE, "quarantined", "instance=%s why=\"%s\"", next->sop_instance_uid,
-			         reason);
-		if (outcome == CATALOGUE_NEW && indexer_touch(touched, next->info.patient_id,
-		                                              next->info.patient_issuer, st) != STATUS_OK)
+			log_line(LOG_WARN_LINE, "quarantined", "instance=%s why=\"%s\"",
+				 next->sop_instance_uid, reason);
+		if (outcome == CATALOGUE_NEW &&
+		    indexer_touch(touched, next->info.patient_id, next->info.patient_issuer, st) !=
+			STATUS_OK)
 			return st->code;
 	}
 	return STATUS_OK;
 }
 
 /* Files of one association share their name up to the last '-'. */
-static enum status_code end_association(struct batch *batch, struct indexer_touched *touched, struct status *st)
+static enum status_code end_association(struct batch *batch, struct indexer_touched *touched,
+					struct status *st)
 {
 	char prefix[128];
 	struct catalogue_patient_key *keys = NULL;
@@ -180,39 +189,43 @@ static enum status_code end_association(struct batch *batch, struct indexer_touc
 	return st->code;
 }
 
-static enum status_code save_batch(struct batch *batch, uint64_t next_offset, struct indexer_touched *touched,
-                                   struct status *st)
+static enum status_code save_batch(struct batch *batch, uint64_t next_offset,
+				   struct indexer_touched *touched, struct status *st)
 {
 	struct counts counts = {0};
 	if (store_begin(batch->store, st) != STATUS_OK)
 		return st->code;
-	batch->at = (struct catalogue_log){.offset = next_offset, .ended = batch->association_ended};
+	batch->at =
+	    (struct catalogue_log){.offset = next_offset, .ended = batch->association_ended};
 	if (add_pending(batch, &counts, touched, st) == STATUS_OK &&
-	    catalogue_log_save(batch->store, batch->name, &batch->at, st) == STATUS_OK && batch->association_ended)
+	    catalogue_log_save(batch->store, batch->name, &batch->at, st) == STATUS_OK &&
+	    batch->association_ended)
 		(void)!end_association(batch, touched, st);
 	if (store_finish(batch->store, st) != STATUS_OK)
 		return st->code;
 	log_line(LOG_INFO_LINE, "indexed",
-	         "log=%s new=%d same=%d unused=%d quarantined=%d unreadable=%d ended=%d", batch->name,
-	         counts.outcome[CATALOGUE_NEW], counts.outcome[CATALOGUE_SAME], counts.outcome[CATALOGUE_UNUSED],
-	         counts.outcome[CATALOGUE_QUARANTINED], counts.unreadable, (int)batch->association_ended);
+		 "log=%s new=%d same=%d unused=%d quarantined=%d unreadable=%d ended=%d",
+		 batch->name, counts.outcome[CATALOGUE_NEW], counts.outcome[CATALOGUE_SAME],
+		 counts.outcome[CATALOGUE_UNUSED], counts.outcome[CATALOGUE_QUARANTINED],
+		 counts.unreadable, (int)batch->association_ended);
 	return STATUS_OK;
 }
 
-static enum status_code index_log(struct batch *batch, const char *spool, struct indexer_touched *touched,
-                                  struct status *st)
+static enum status_code index_log(struct batch *batch, const char *spool,
+				  struct indexer_touched *touched, struct status *st)
 {
 	uint64_t next_offset = 0;
 	struct status read_status = STATUS_INIT;
 	int room = batch->max;
 	if (catalogue_log_load(&batch->at, batch->store, batch->name, st) != STATUS_OK)
 		return st->code;
-	if (batch->at.attempts > 0) /* it crashed in here: one at a time shows which instance it is */
+	if (batch->at.attempts >
+	    0) /* it crashed in here: one at a time shows which instance it is */
 		batch->max = 1;
 	batch->count = 0;
 	batch->full = batch->association_ended = false;
-	enum status_code code =
-	        log_read(spool, batch->name, batch->at.offset, &next_offset, parse_record, batch, &read_status);
+	enum status_code code = log_read(spool, batch->name, batch->at.offset, &next_offset,
+					 parse_record, batch, &read_status);
 	batch->max = room;
 	if (batch->count > 0 || batch->association_ended) {
 		if (save_batch(batch, next_offset, touched, st) != STATUS_OK)
@@ -248,8 +261,8 @@ static enum status_code logs_folder(char folder[PATH_MAX], const char *spool, st
 	return STATUS_OK;
 }
 
-enum status_code indexer_step(struct store *store, const struct config *config, int max_instances, int *indexed,
-                              struct indexer_touched *touched, struct status *st)
+enum status_code indexer_step(struct store *store, const struct config *config, int max_instances,
+			      int *indexed, struct indexer_touched *touched, struct status *st)
 {
 	char **names = NULL;
 	char(*ended)[128] = NULL;
@@ -257,11 +270,13 @@ enum status_code indexer_step(struct store *store, const struct config *config, 
 	int n_names = 0, n_ended = 0;
 	*indexed = 0;
 	struct batch batch = {.store = store, .folder = folder};
-	if (logs_folder(folder, config->spool, st) != STATUS_OK || log_list(&names, &n_names, config->spool, st) != STATUS_OK)
+	if (logs_folder(folder, config->spool, st) != STATUS_OK ||
+	    log_list(&names, &n_names, config->spool, st) != STATUS_OK)
 		return st->code;
 	batch.pending = malloc((size_t)max_instances * sizeof *batch.pending);
 	if (batch.pending == NULL)
-		status_fail(st, STATUS_RETRY, "no memory for a batch of %d instances", max_instances);
+		status_fail(st, STATUS_RETRY, "no memory for a batch of %d instances",
+			    max_instances);
 	else
 		(void)!catalogue_log_list_ended(&ended, &n_ended, store, st);
 	for (int i = 0; i < n_names && *indexed < max_instances && st->code == STATUS_OK; i++) {
@@ -283,7 +298,8 @@ enum status_code indexer_step(struct store *store, const struct config *config, 
 
 /* ---- files ---- */
 
-static enum status_code read_file(uint8_t **bytes, size_t *size, const char *path, double max_mb, struct status *st)
+static enum status_code read_file(uint8_t **bytes, size_t *size, const char *path, double max_mb,
+				  struct status *st)
 {
 	struct stat about;
 	uint8_t start[65536];
@@ -313,7 +329,8 @@ static enum status_code read_file(uint8_t **bytes, size_t *size, const char *pat
 	while (*size < (size_t)about.st_size) {
 		got = pread(fd, *bytes + *size, (size_t)about.st_size - *size, (off_t)*size);
 		if (got <= 0) {
-			status_fail(st, STATUS_RETRY, "%s: %s", path, got < 0 ? strerror(errno) : "has become shorter");
+			status_fail(st, STATUS_RETRY, "%s: %s", path,
+				    got < 0 ? strerror(errno) : "has become shorter");
 			break;
 		}
 		*size += (size_t)got;
@@ -324,8 +341,9 @@ out:
 	return st->code;
 }
 
-static enum status_code add_bytes(bool *used, char words[240], struct store *store, const uint8_t *bytes, size_t size,
-                                  const char *path, struct indexer_touched *touched, struct status *st)
+static enum status_code add_bytes(bool *used, char words[240], struct store *store,
+				  const uint8_t *bytes, size_t size, const char *path,
+				  struct indexer_touched *touched, struct status *st)
 {
 	struct catalogue_location where = {0};
 	struct instance_info info;
@@ -338,7 +356,8 @@ static enum status_code add_bytes(bool *used, char words[240], struct store *sto
 	snprintf(where.path, sizeof where.path, "%s", path);
 	where.size = size - where.offset;
 	memset(&info, 0, sizeof info);
-	if (read_info(&info, bytes + where.offset, where.size, where.transfer_syntax_uid, NULL, NULL, &own) != STATUS_OK) {
+	if (read_info(&info, bytes + where.offset, where.size, where.transfer_syntax_uid, NULL,
+		      NULL, &own) != STATUS_OK) {
 		if (own.code == STATUS_RETRY)
 			return status_fail(st, STATUS_RETRY, "%s", own.text);
 		snprintf(words, 240, "%.239s", own.text);
@@ -352,15 +371,17 @@ static enum status_code add_bytes(bool *used, char words[240], struct store *sto
 	return STATUS_OK;
 }
 
-enum status_code indexer_add_file(bool *used, char words[240], struct store *store, const struct config *config,
-                                  const char *path, struct indexer_touched *touched, struct status *st)
+enum status_code indexer_add_file(bool *used, char words[240], struct store *store,
+				  const struct config *config, const char *path,
+				  struct indexer_touched *touched, struct status *st)
 {
 	char resolved[PATH_MAX];
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	*used = false;
 	words[0] = '\0';
-	if (realpath(path, resolved) == NULL || strlen(resolved) >= sizeof((struct catalogue_location *)0)->path)
+	if (realpath(path, resolved) == NULL ||
+	    strlen(resolved) >= sizeof((struct catalogue_location *)0)->path)
 		return status_fail(st, STATUS_RETRY, "%s: %s", path, strerror(errno));
 	struct status own = STATUS_INIT;
 	if (read_file(&bytes, &size, resolved, config->max_instance_mb, &own) == STATUS_REFUSE)

@@ -11,30 +11,34 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *words;
 } commands[] = {
-        {"run", command_run, "the node: receives, computes, delivers (in the foreground)"},
-        {"check", command_check, "every fault of a configuration and its surroundings at once"},
-        {"dose", command_dose, "the same computation on files and folders, without a network"},
-        {"treatment", command_treatment, "add | list | show | replace | withdraw: treatment records"},
-        {"status", command_status, "what each treatment has and waits for; jobs, deliveries, alarms"},
-        {"recompute", command_recompute, "make the results of a treatment again, as a new version"},
-        {"resend", command_resend, "queue deliveries again"},
-        {"quarantine", command_quarantine, "list | release | drop: instances set aside"},
-        {"phantom", command_phantom, "write a synthetic treatment whose truth is known"},
+    {"run", command_run, "the node: receives, computes, delivers (in the foreground)"},
+    {"check", command_check, "every fault of a configuration and its surroundings at once"},
+    {"dose", command_dose, "the same computation on files and folders, without a network"},
+    {"treatment", command_treatment, "add | list | show | replace | withdraw: treatment records"},
+    {"status", command_status, "what each treatment has and waits for; jobs, deliveries, alarms"},
+    {"recompute", command_recompute, "make the results of a treatment again, as a new version"},
+    {"resend", command_resend, "queue deliveries again"},
+    {"quarantine", command_quarantine, "list | release | drop: instances set aside"},
+    {"phantom", command_phantom, "write a synthetic treatment whose truth is known"},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 static void help(FILE *file)
 {
-	fputs("holmia - a DICOM node that computes where holmium-166 microspheres went and what dose they give\n\n"
-	      "usage: holmia COMMAND [OPTIONS]\n\n", file);
+	fputs("holmia - a DICOM node that computes where holmium-166 microspheres went and what "
+	      "dose they give\n\n"
+	      "usage: holmia COMMAND [OPTIONS]\n\n",
+	      file);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].words);
 	fputs("\n  holmia COMMAND --help says more; holmia --version\n\n"
 	      "To see it work without a PACS:\n"
 	      "  holmia phantom -o /tmp/p --small\n"
-	      "  holmia dose -c config/holmia.example.xml -t /tmp/p/treatment.xml -o /tmp/r /tmp/p/dicom\n\n"
+	      "  holmia dose -c config/holmia.example.xml -t /tmp/p/treatment.xml -o /tmp/r "
+	      "/tmp/p/dicom\n\n"
 	      "Exit codes: 0 done, 1 refused input, 2 usage or configuration, 3 temporary, 4 bug.\n"
-	      "For research; not a certified medical device.\n", file);
+	      "For research; not a certified medical device.\n",
+	      file);
 }
 
 int main(int argc, char **argv)
@@ -48,7 +52,8 @@ int main(int argc, char **argv)
 		puts("holmia " HOLMIA_VERSION);
 		return 0;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		help(stdout);
 		return 0;
 	}

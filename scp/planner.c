@@ -54,7 +54,7 @@ static void append_line(char *text, size_t size, const char *format, ...)
 }
 
 static enum status_code add_set(struct structure_sets *sets, struct store *store,
-                                const struct catalogue_instance *instance, struct status *st)
+				const struct catalogue_instance *instance, struct status *st)
 {
 	struct status own = STATUS_INIT;
 	struct dataset *ds = NULL;
@@ -66,8 +66,9 @@ static enum status_code add_set(struct structure_sets *sets, struct store *store
 	if (own.code == STATUS_RETRY)
 		return status_fail(st, STATUS_RETRY, "%s", own.text);
 	if (own.code != STATUS_OK) {
-		append_line(sets->faults, sizeof sets->faults, "structure set %s cannot be used: %s",
-		            instance->info.sop_instance_uid, own.text);
+		append_line(sets->faults, sizeof sets->faults,
+			    "structure set %s cannot be used: %s", instance->info.sop_instance_uid,
+			    own.text);
 		return STATUS_OK;
 	}
 	sets->ids[sets->count] = instance->id;
@@ -80,7 +81,8 @@ static enum status_code add_set(struct structure_sets *sets, struct store *store
 }
 
 static enum status_code structure_sets_load(struct structure_sets *sets, struct store *store,
-                                            const struct catalogue_patient *patient, struct status *st)
+					    const struct catalogue_patient *patient,
+					    struct status *st)
 {
 	size_t possible = 1;
 	for (int s = 0; s < patient->n_series; s++)
@@ -128,22 +130,24 @@ static const char *completeness_words(enum series_completeness completeness)
 	return "complete";
 }
 
-static void append_slot(struct treatment_row *row, const char *name, const struct catalogue_patient *patient,
-                        const struct treatment_series *slot)
+static void append_slot(struct treatment_row *row, const char *name,
+			const struct catalogue_patient *patient,
+			const struct treatment_series *slot)
 {
 	if (slot->index < 0)
 		return;
 	const struct catalogue_series *series = &patient->series[slot->index];
 	const struct instance_info *info = &series->instances[0].info;
-	append_line(row->slots, sizeof row->slots, "%s: series %d \"%.80s\", %d images%s%.32s, %s%s%s", name,
-	            info->series_number, info->series_description, series->n_instances,
-	            info->acquisition_datetime[0] ? ", acquired " : "", info->acquisition_datetime,
-	            completeness_words(slot->completeness), slot->arranged.missing[0] ? ": " : "",
-	            slot->arranged.missing);
+	append_line(row->slots, sizeof row->slots,
+		    "%s: series %d \"%.80s\", %d images%s%.32s, %s%s%s", name, info->series_number,
+		    info->series_description, series->n_instances,
+		    info->acquisition_datetime[0] ? ", acquired " : "", info->acquisition_datetime,
+		    completeness_words(slot->completeness), slot->arranged.missing[0] ? ": " : "",
+		    slot->arranged.missing);
 }
 
 static void fill_row(struct treatment_row *row, const struct catalogue_patient *patient,
-                     const struct treatment_slots *slots, const struct structure_sets *sets)
+		     const struct treatment_slots *slots, const struct structure_sets *sets)
 {
 	char name[40];
 	snprintf(row->state, sizeof row->state, "%s", state_name(slots->state));
@@ -156,12 +160,13 @@ static void fill_row(struct treatment_row *row, const struct catalogue_patient *
 	}
 	append_slot(row, "anatomy", patient, &slots->anatomy);
 	if (slots->structure_set >= 0)
-		append_line(row->slots, sizeof row->slots, "VOIs: structure set \"%.60s\" of %.20s, %d VOIs",
-		            sets->sets[slots->structure_set].label, sets->sets[slots->structure_set].datetime,
-		            slots->n_vois);
+		append_line(row->slots, sizeof row->slots,
+			    "VOIs: structure set \"%.60s\" of %.20s, %d VOIs",
+			    sets->sets[slots->structure_set].label,
+			    sets->sets[slots->structure_set].datetime, slots->n_vois);
 	for (int i = 0; i < slots->n_warnings; i++)
 		append_line(row->warnings, sizeof row->warnings, "%s: %s", slots->warnings[i].code,
-		            slots->warnings[i].text);
+			    slots->warnings[i].text);
 	if (sets->faults[0] != '\0')
 		append_line(row->warnings, sizeof row->warnings, "%s", sets->faults);
 	for (int i = 0; i < slots->n_unused; i++)
@@ -173,9 +178,11 @@ static void fill_row(struct treatment_row *row, const struct catalogue_patient *
 
 /* ---- the alarm "late" ---- */
 
-/* A complete after-series without a dose map for alert_after_s: whatever the reason, somebody has to look. */
-static enum status_code check_late(struct treatment_row *row, struct store *store, const struct config *config,
-                                   const struct plan *plan, double now_s, double *look_again_s, struct status *st)
+/* A complete after-series without a dose map for alert_after_s: whatever the reason, somebody has
+ * to look. */
+static enum status_code check_late(struct treatment_row *row, struct store *store,
+				   const struct config *config, const struct plan *plan,
+				   double now_s, double *look_again_s, struct status *st)
 {
 	char key[500], text[400], why[200] = "";
 	bool done = row->n_after == 0;
@@ -193,8 +200,9 @@ static enum status_code check_late(struct treatment_row *row, struct store *stor
 			return st->code;
 		done = known && found.state == JOB_DONE;
 		if (known && !done)
-			snprintf(why, sizeof why, "its map is %s%s%.150s", job_state_name(found.state),
-			         found.why[0] != '\0' ? ": " : "", found.why);
+			snprintf(why, sizeof why, "its map is %s%s%.150s",
+				 job_state_name(found.state), found.why[0] != '\0' ? ": " : "",
+				 found.why);
 	}
 	snprintf(key, sizeof key, "late %s", row->treatment_key);
 	if (done || st->code != STATUS_OK)
@@ -205,8 +213,11 @@ static enum status_code check_late(struct treatment_row *row, struct store *stor
 			*look_again_s = due_s;
 		return STATUS_OK;
 	}
-	snprintf(text, sizeof text, "treatment %.60s: series %d after injection is complete since %.0f s, no dose map: %.200s",
-	         row->treatment_key, row->n_after, now_s - row->complete_since_s, why[0] != '\0' ? why : row->waits_for);
+	snprintf(text, sizeof text,
+		 "treatment %.60s: series %d after injection is complete since %.0f s, no dose "
+		 "map: %.200s",
+		 row->treatment_key, row->n_after, now_s - row->complete_since_s,
+		 why[0] != '\0' ? why : row->waits_for);
 	if (!(*look_again_s <= now_s + LATE_AGAIN_S)) /* to clear it when the map comes after all */
 		*look_again_s = now_s + LATE_AGAIN_S;
 	return store_raise_alarm(store, key, text, now_s, st);
@@ -224,33 +235,38 @@ struct planning {
 	double *look_again_s;
 };
 
-static enum status_code save_plan(const struct planning *p, struct treatment_row *row, const struct plan *plan,
-                                  struct status *st)
+static enum status_code save_plan(const struct planning *p, struct treatment_row *row,
+				  const struct plan *plan, struct status *st)
 {
 	char keep[PLANNER_MAX_JOBS][65];
 	for (int i = 0; i < plan->n_jobs && st->code == STATUS_OK; i++) {
 		const struct planned_job *planned = &plan->jobs[i];
 		bool added = false;
 		memcpy(keep[i], planned->job.hash, sizeof keep[i]);
-		if (queue_add(&added, p->store, &planned->job, (const char(*)[65])planned->needs, planned->n_needs,
-		              p->now_s, st) == STATUS_OK && added)
+		if (queue_add(&added, p->store, &planned->job, (const char(*)[65])planned->needs,
+			      planned->n_needs, p->now_s, st) == STATUS_OK &&
+		    added)
 			(*p->jobs_added)++;
 	}
 	if (st->code == STATUS_OK &&
-	    queue_supersede(p->store, row->treatment_key, (const char(*)[65])keep, plan->n_jobs, p->now_s, st) ==
-	            STATUS_OK &&
+	    queue_supersede(p->store, row->treatment_key, (const char(*)[65])keep, plan->n_jobs,
+			    p->now_s, st) == STATUS_OK &&
 	    check_late(row, p->store, p->config, plan, p->now_s, p->look_again_s, st) == STATUS_OK)
 		(void)!treatment_row_save(p->store, row, st);
 	return st->code;
 }
 
-static enum status_code plan_treatment(const struct planning *p, const struct treatment_record *record,
-                                       struct treatment_slots *slots, struct treatment_row *row, struct plan *plan,
-                                       struct status *st)
+static enum status_code plan_treatment(const struct planning *p,
+				       const struct treatment_record *record,
+				       struct treatment_slots *slots, struct treatment_row *row,
+				       struct plan *plan, struct status *st)
 {
-	struct treatment_input input = {.config = p->config, .patient = p->patient, .record = record,
-	                                .structure_sets = p->sets->sets, .n_structure_sets = p->sets->count,
-	                                .now_s = p->now_s};
+	struct treatment_input input = {.config = p->config,
+					.patient = p->patient,
+					.record = record,
+					.structure_sets = p->sets->sets,
+					.n_structure_sets = p->sets->count,
+					.now_s = p->now_s};
 	char key[420];
 	bool known = false;
 	treatment_key_make(key, record->id, p->patient->patient_id, p->patient->patient_issuer);
@@ -267,8 +283,9 @@ static enum status_code plan_treatment(const struct planning *p, const struct tr
 		row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
 	bool with_set = slots->structure_set >= 0;
-	plan_jobs(plan, p->config, p->patient, record, slots, with_set ? p->sets->ids[slots->structure_set] : -1,
-	          with_set ? p->sets->evidence[slots->structure_set] : "", row->recompute_serial);
+	plan_jobs(plan, p->config, p->patient, record, slots,
+		  with_set ? p->sets->ids[slots->structure_set] : -1,
+		  with_set ? p->sets->evidence[slots->structure_set] : "", row->recompute_serial);
 	if (isfinite(slots->look_again_s) && !(*p->look_again_s <= slots->look_again_s))
 		*p->look_again_s = slots->look_again_s;
 	treatment_slots_free(slots);
@@ -278,13 +295,17 @@ static enum status_code plan_treatment(const struct planning *p, const struct tr
 	return store_finish(p->store, st);
 }
 
-/* A patient with holmium series but no record in force: one row that says so. Anything else leaves none. */
+/* A patient with holmium series but no record in force: one row that says so. Anything else leaves
+ * none. */
 static enum status_code plan_without_record(const struct planning *p, struct treatment_slots *slots,
-                                            struct treatment_row *row, struct status *st)
+					    struct treatment_row *row, struct status *st)
 {
-	struct treatment_input input = {.config = p->config, .patient = p->patient, .record = NULL,
-	                                .structure_sets = p->sets->sets, .n_structure_sets = p->sets->count,
-	                                .now_s = p->now_s};
+	struct treatment_input input = {.config = p->config,
+					.patient = p->patient,
+					.record = NULL,
+					.structure_sets = p->sets->sets,
+					.n_structure_sets = p->sets->count,
+					.now_s = p->now_s};
 	char key[420];
 	bool known = false;
 	treatment_key_make(key, "", p->patient->patient_id, p->patient->patient_issuer);
@@ -297,10 +318,12 @@ static enum status_code plan_without_record(const struct planning *p, struct tre
 	row->updated_s = p->now_s;
 	row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
-	bool worth_a_row = slots->baseline.index >= 0 || slots->n_after > 0 || slots->state == TREATMENT_REFUSED ||
-	                   slots->n_unused < p->patient->n_series;
+	bool worth_a_row = slots->baseline.index >= 0 || slots->n_after > 0 ||
+			   slots->state == TREATMENT_REFUSED ||
+			   slots->n_unused < p->patient->n_series;
 	treatment_slots_free(slots);
-	return worth_a_row ? treatment_row_save(p->store, row, st) : treatment_row_delete(p->store, key, st);
+	return worth_a_row ? treatment_row_save(p->store, row, st)
+			   : treatment_row_delete(p->store, key, st);
 }
 
 static enum status_code plan_records(const struct planning *p, struct status *st)
@@ -316,7 +339,7 @@ static enum status_code plan_records(const struct planning *p, struct status *st
 		status_fail(st, STATUS_RETRY, "no memory to plan a treatment");
 	else
 		(void)!record_list(&records, &n_records, p->store, p->patient->patient_id,
-		                   p->patient->patient_issuer, st);
+				   p->patient->patient_issuer, st);
 	for (int i = 0; i < n_records && st->code == STATUS_OK; i++)
 		if (record_load(record, p->store, records[i].record_id, st) == STATUS_OK)
 			(void)!plan_treatment(p, record, slots, row, plan, st);
@@ -335,9 +358,10 @@ static enum status_code plan_records(const struct planning *p, struct status *st
 	return st->code;
 }
 
-enum status_code planner_plan_patient(struct store *store, const struct config *config, const char *patient_id,
-                                      const char *patient_issuer, double now_s, int *jobs_added, double *look_again_s,
-                                      struct status *st)
+enum status_code planner_plan_patient(struct store *store, const struct config *config,
+				      const char *patient_id, const char *patient_issuer,
+				      double now_s, int *jobs_added, double *look_again_s,
+				      struct status *st)
 {
 	struct catalogue_patient *patient = NULL;
 	struct structure_sets sets = {0};

@@ -13,17 +13,20 @@ static bool series_is_usable(const struct treatment_series *series)
 	       (series->completeness == SERIES_SETTLED || series->completeness == SERIES_COMPLETE);
 }
 
-static struct job_series job_series_of(const struct catalogue_patient *patient, const struct treatment_series *slot)
+static struct job_series job_series_of(const struct catalogue_patient *patient,
+				       const struct treatment_series *slot)
 {
 	struct job_series series = {.series_id = patient->series[slot->index].id,
-	                            .after_injection = slot->after_injection};
-	memcpy(series.evidence_hash, patient->series[slot->index].evidence_hash, sizeof series.evidence_hash);
+				    .after_injection = slot->after_injection};
+	memcpy(series.evidence_hash, patient->series[slot->index].evidence_hash,
+	       sizeof series.evidence_hash);
 	return series;
 }
 
-/* What of the record can change the dose map after injection n_scans: relaxivity, specific activities, starts and holmium contents; net activities
- * only where they weigh the specific activity of several injections between two scans. So a residual that comes late changes the report, not
- * the maps. */
+/* What of the record can change the dose map after injection n_scans: relaxivity, specific
+ * activities, starts and holmium contents; net activities only where they weigh the specific
+ * activity of several injections between two scans. So a residual that comes late changes the
+ * report, not the maps. */
 static void map_fingerprint(char hex[65], const struct treatment_slots *slots, int n_scans)
 {
 	struct digest *digest = digest_new();
@@ -55,8 +58,9 @@ static void map_fingerprint(char hex[65], const struct treatment_slots *slots, i
 }
 
 /* Writes the hash; a forced job carries the serial number of `holmia recompute` in it. */
-static void finish_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
-                        const char *fingerprint, int recompute_serial)
+static void finish_hash(struct job *job, const struct config *config,
+			const char *structure_set_evidence, const char *fingerprint,
+			int recompute_serial)
 {
 	char forced[100];
 	snprintf(forced, sizeof forced, "%.64s recompute %d", fingerprint, recompute_serial);
@@ -64,8 +68,9 @@ static void finish_hash(struct job *job, const struct config *config, const char
 	job_hash(job, config, structure_set_evidence, job->forced ? forced : fingerprint);
 }
 
-static struct planned_job *add_job(struct plan *plan, enum job_kind kind, const struct catalogue_patient *patient,
-                                   const struct treatment_record *record)
+static struct planned_job *add_job(struct plan *plan, enum job_kind kind,
+				   const struct catalogue_patient *patient,
+				   const struct treatment_record *record)
 {
 	struct planned_job *planned = &plan->jobs[plan->n_jobs++];
 	struct job *job = &planned->job;
@@ -77,7 +82,8 @@ static struct planned_job *add_job(struct plan *plan, enum job_kind kind, const 
 	snprintf(job->patient_issuer, sizeof job->patient_issuer, "%s", patient->patient_issuer);
 	snprintf(job->record_id, sizeof job->record_id, "%s", record->id);
 	job->record_revision = record->revision;
-	treatment_key_make(job->treatment_key, record->id, patient->patient_id, patient->patient_issuer);
+	treatment_key_make(job->treatment_key, record->id, patient->patient_id,
+			   patient->patient_issuer);
 	return planned;
 }
 
@@ -86,8 +92,9 @@ static void add_need(struct planned_job *planned, const struct job *need)
 	memcpy(planned->needs[planned->n_needs++], need->hash, sizeof need->hash);
 }
 
-static void add_fit(struct plan *plan, const struct config *config, const struct catalogue_patient *patient,
-                    const struct treatment_record *record, const struct treatment_series *slot, int serial)
+static void add_fit(struct plan *plan, const struct config *config,
+		    const struct catalogue_patient *patient, const struct treatment_record *record,
+		    const struct treatment_series *slot, int serial)
 {
 	struct job *job = &add_job(plan, JOB_FIT, patient, record)->job;
 	job->baseline = job_series_of(patient, slot);
@@ -95,9 +102,10 @@ static void add_fit(struct plan *plan, const struct config *config, const struct
 	finish_hash(job, config, "", "", serial);
 }
 
-void plan_jobs(struct plan *plan, const struct config *config, const struct catalogue_patient *patient,
-               const struct treatment_record *record, const struct treatment_slots *slots, int64_t structure_set_id,
-               const char *structure_set_evidence, int recompute_serial)
+void plan_jobs(struct plan *plan, const struct config *config,
+	       const struct catalogue_patient *patient, const struct treatment_record *record,
+	       const struct treatment_slots *slots, int64_t structure_set_id,
+	       const char *structure_set_evidence, int recompute_serial)
 {
 	plan->n_jobs = 0;
 	if (slots->state == TREATMENT_REFUSED)
@@ -106,7 +114,8 @@ void plan_jobs(struct plan *plan, const struct config *config, const struct cata
 		add_fit(plan, config, patient, record, &slots->baseline, recompute_serial);
 	for (int i = 0; i < slots->n_after; i++)
 		add_fit(plan, config, patient, record, &slots->after[i], recompute_serial);
-	if (slots->state != TREATMENT_READY || !series_is_usable(&slots->baseline) || slots->n_after == 0)
+	if (slots->state != TREATMENT_READY || !series_is_usable(&slots->baseline) ||
+	    slots->n_after == 0)
 		return;
 	for (int last = 0; last <= slots->n_after; last++) {
 		bool report = last == slots->n_after;
@@ -114,7 +123,8 @@ void plan_jobs(struct plan *plan, const struct config *config, const struct cata
 		char fingerprint[65];
 		if (report && !slots->report_ready)
 			break;
-		struct planned_job *planned = add_job(plan, report ? JOB_REPORT : JOB_MAP, patient, record);
+		struct planned_job *planned =
+		    add_job(plan, report ? JOB_REPORT : JOB_MAP, patient, record);
 		struct job *job = &planned->job;
 		job->baseline = job_series_of(patient, &slots->baseline);
 		for (int i = 0; i < n_scans; i++)
@@ -125,12 +135,15 @@ void plan_jobs(struct plan *plan, const struct config *config, const struct cata
 			job->anatomy = job_series_of(patient, &slots->anatomy);
 		job->structure_set_id = structure_set_id;
 		if (report)
-			job_record_fingerprint(fingerprint, JOB_REPORT, record, job->after_injection, slots->relaxivity);
+			job_record_fingerprint(fingerprint, JOB_REPORT, record,
+					       job->after_injection, slots->relaxivity);
 		else
 			map_fingerprint(fingerprint, slots, n_scans);
 		bool contours_count = report || !config->baseline_voxelwise;
-		finish_hash(job, config, contours_count ? structure_set_evidence : "", fingerprint, recompute_serial);
-		/* a map needs the fits of the baseline and of its scans, a report everything before it */
+		finish_hash(job, config, contours_count ? structure_set_evidence : "", fingerprint,
+			    recompute_serial);
+		/* a map needs the fits of the baseline and of its scans, a report everything before
+		 * it */
 		int n_needs = report ? plan->n_jobs - 1 : 1 + n_scans;
 		for (int i = 0; i < n_needs; i++)
 			add_need(planned, &plan->jobs[i].job);

@@ -1,4 +1,5 @@
-/* planner_jobs.h - private to the planner: an assessed treatment -> the jobs it asks for, with what they need. Pure but for memory. */
+/* planner_jobs.h - private to the planner: an assessed treatment -> the jobs it asks for, with what
+ * they need. Pure but for memory. */
 #ifndef PLANNER_JOBS_H
 #define PLANNER_JOBS_H
 
@@ -20,9 +21,11 @@ struct plan {
 	int n_jobs;
 };
 
-/* structure_set_id and _evidence: of slots->structure_set (-1 and "" none). recompute_serial 0: not forced. */
-void plan_jobs(struct plan *plan, const struct config *config, const struct catalogue_patient *patient,
-               const struct treatment_record *record, const struct treatment_slots *slots, int64_t structure_set_id,
-               const char *structure_set_evidence, int recompute_serial);
+/* structure_set_id and _evidence: of slots->structure_set (-1 and "" none). recompute_serial 0: not
+ * forced. */
+void plan_jobs(struct plan *plan, const struct config *config,
+	       const struct catalogue_patient *patient, const struct treatment_record *record,
+	       const struct treatment_slots *slots, int64_t structure_set_id,
+	       const char *structure_set_evidence, int recompute_serial);
 
 #endif

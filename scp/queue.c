@@ -9,40 +9,47 @@
 
 #include "store_sql.h"
 
-/* States in SQL below: 0 queued, 1 running, 2 done, 3 failed, 4 superseded (enum job_state). Series slots: 0 baseline,
- * 1.. scans, SLOT_ANATOMY. */
+/* States in SQL below: 0 queued, 1 running, 2 done, 3 failed, 4 superseded (enum job_state). Series
+ * slots: 0 baseline, 1.. scans, SLOT_ANATOMY. */
 #define SLOT_ANATOMY 1000
 
 /* A temporary failure is tried again after 5 s, 20 s, 45 s ... at most 10 min. */
-#define RETRY_PAUSE_S     5.0
+#define RETRY_PAUSE_S	  5.0
 #define RETRY_PAUSE_MAX_S 600.0
 
 enum status_code queue_create_tables(struct store *store, struct status *st)
 {
 	return sql_script(
-	        store,
-	        "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, "
-	        "kind INTEGER NOT NULL, state INTEGER NOT NULL, treatment_key TEXT NOT NULL, "
-	        "patient_id TEXT NOT NULL, patient_issuer TEXT NOT NULL, record_id TEXT NOT NULL, "
-	        "record_revision INTEGER NOT NULL, after_injection INTEGER NOT NULL, "
-	        "structure_set_id INTEGER NOT NULL, forced INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, "
-	        "retries INTEGER NOT NULL DEFAULT 0, not_before_s REAL NOT NULL DEFAULT 0, process TEXT, "
-	        "why TEXT NOT NULL DEFAULT '', queued_s REAL NOT NULL, started_s REAL, finished_s REAL, "
-	        "created_datetime TEXT, utc_offset TEXT, ae_title TEXT, station_name TEXT, intended_use TEXT, "
-	        "version INTEGER, software_version TEXT, predecessor_class_uid TEXT, "
-	        "predecessor_instance_uid TEXT, predecessor_series_uid TEXT, predecessor_study_uid TEXT);"
-	        "CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, kind, id);"
-	        "CREATE INDEX IF NOT EXISTS jobs_treatment ON jobs (treatment_key);"
-	        "CREATE TABLE IF NOT EXISTS job_series (job_id INTEGER NOT NULL REFERENCES jobs, "
-	        "slot INTEGER NOT NULL, series_id INTEGER NOT NULL, evidence_hash TEXT NOT NULL, "
-	        "after_injection INTEGER NOT NULL, PRIMARY KEY (job_id, slot)) WITHOUT ROWID;"
-	        "CREATE TABLE IF NOT EXISTS job_needs (job_id INTEGER NOT NULL REFERENCES jobs, "
-	        "hash TEXT NOT NULL, PRIMARY KEY (job_id, hash)) WITHOUT ROWID;"
-	        "CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, job_id INTEGER NOT NULL REFERENCES "
-	        "jobs, sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, "
-	        "series_instance_uid TEXT NOT NULL, study_instance_uid TEXT NOT NULL, path TEXT NOT NULL, "
-	        "UNIQUE (job_id, sop_instance_uid));",
-	        st);
+	    store,
+	    "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, "
+	    "kind INTEGER NOT NULL, state INTEGER NOT NULL, treatment_key TEXT NOT NULL, "
+	    "patient_id TEXT NOT NULL, patient_issuer TEXT NOT NULL, record_id TEXT NOT NULL, "
+	    "record_revision INTEGER NOT NULL, after_injection INTEGER NOT NULL, "
+	    "structure_set_id INTEGER NOT NULL, forced INTEGER NOT NULL, attempts INTEGER NOT NULL "
+	    "DEFAULT 0, "
+	    "retries INTEGER NOT NULL DEFAULT 0, not_before_s REAL NOT NULL DEFAULT 0, process "
+	    "TEXT, "
+	    "why TEXT NOT NULL DEFAULT '', queued_s REAL NOT NULL, started_s REAL, finished_s "
+	    "REAL, "
+	    "created_datetime TEXT, utc_offset TEXT, ae_title TEXT, station_name TEXT, "
+	    "intended_use TEXT, "
+	    "version INTEGER, software_version TEXT, predecessor_class_uid TEXT, "
+	    "predecessor_instance_uid TEXT, predecessor_series_uid TEXT, predecessor_study_uid "
+	    "TEXT);"
+	    "CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, kind, id);"
+	    "CREATE INDEX IF NOT EXISTS jobs_treatment ON jobs (treatment_key);"
+	    "CREATE TABLE IF NOT EXISTS job_series (job_id INTEGER NOT NULL REFERENCES jobs, "
+	    "slot INTEGER NOT NULL, series_id INTEGER NOT NULL, evidence_hash TEXT NOT NULL, "
+	    "after_injection INTEGER NOT NULL, PRIMARY KEY (job_id, slot)) WITHOUT ROWID;"
+	    "CREATE TABLE IF NOT EXISTS job_needs (job_id INTEGER NOT NULL REFERENCES jobs, "
+	    "hash TEXT NOT NULL, PRIMARY KEY (job_id, hash)) WITHOUT ROWID;"
+	    "CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, job_id INTEGER NOT NULL "
+	    "REFERENCES "
+	    "jobs, sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, "
+	    "series_instance_uid TEXT NOT NULL, study_instance_uid TEXT NOT NULL, path TEXT NOT "
+	    "NULL, "
+	    "UNIQUE (job_id, sop_instance_uid));",
+	    st);
 }
 
 const char *job_kind_name(enum job_kind kind)
@@ -77,17 +84,19 @@ const char *job_state_name(enum job_state state)
 
 /* ---- adding ---- */
 
-static enum status_code series_save(struct store *store, int64_t job_id, int slot, const struct job_series *series,
-                                    struct status *st)
+static enum status_code series_save(struct store *store, int64_t job_id, int slot,
+				    const struct job_series *series, struct status *st)
 {
-	return sql_run(store, st,
-	               "INSERT INTO job_series (job_id, slot, series_id, evidence_hash, after_injection) "
-	               "VALUES (?, ?, ?, ?, ?)",
-	               "lilti", job_id, slot, series->series_id, series->evidence_hash, series->after_injection);
+	return sql_run(
+	    store, st,
+	    "INSERT INTO job_series (job_id, slot, series_id, evidence_hash, after_injection) "
+	    "VALUES (?, ?, ?, ?, ?)",
+	    "lilti", job_id, slot, series->series_id, series->evidence_hash,
+	    series->after_injection);
 }
 
-enum status_code queue_add(bool *added, struct store *store, const struct job *job, const char (*needs)[65],
-                           int n_needs, double now_s, struct status *st)
+enum status_code queue_add(bool *added, struct store *store, const struct job *job,
+			   const char (*needs)[65], int n_needs, double now_s, struct status *st)
 {
 	bool known = false;
 	struct queue_row row;
@@ -97,20 +106,23 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 	if (known) {
 		/* what the hash leaves out follows the newest plan until the first claim */
 		*added = row.state == JOB_SUPERSEDED;
-		return sql_run(store, st,
-		               "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
-		               "record_revision = CASE WHEN attempts = 0 OR state = 4 THEN ?2 ELSE record_revision END, "
-		               "structure_set_id = CASE WHEN attempts = 0 THEN ?3 ELSE structure_set_id END "
-		               "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
-		               "til", job->hash, job->record_revision, job->structure_set_id);
+		return sql_run(
+		    store, st,
+		    "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
+		    "record_revision = CASE WHEN attempts = 0 OR state = 4 THEN ?2 ELSE "
+		    "record_revision END, "
+		    "structure_set_id = CASE WHEN attempts = 0 THEN ?3 ELSE structure_set_id END "
+		    "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
+		    "til", job->hash, job->record_revision, job->structure_set_id);
 	}
 	if (sql_run(store, st,
-	            "INSERT INTO jobs (hash, kind, state, treatment_key, patient_id, patient_issuer, record_id, "
-	            "record_revision, after_injection, structure_set_id, forced, queued_s) "
-	            "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	            "tittttiilid", job->hash, (int)job->kind, job->treatment_key, job->patient_id,
-	            job->patient_issuer, job->record_id, job->record_revision, job->after_injection,
-	            job->structure_set_id, (int)job->forced, now_s) != STATUS_OK)
+		    "INSERT INTO jobs (hash, kind, state, treatment_key, patient_id, "
+		    "patient_issuer, record_id, "
+		    "record_revision, after_injection, structure_set_id, forced, queued_s) "
+		    "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    "tittttiilid", job->hash, (int)job->kind, job->treatment_key, job->patient_id,
+		    job->patient_issuer, job->record_id, job->record_revision, job->after_injection,
+		    job->structure_set_id, (int)job->forced, now_s) != STATUS_OK)
 		return st->code;
 	int64_t id = sql_last_id(store);
 	if (series_save(store, id, 0, &job->baseline, st) != STATUS_OK)
@@ -118,18 +130,21 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 	for (int i = 0; i < job->n_scans; i++)
 		if (series_save(store, id, 1 + i, &job->scans[i], st) != STATUS_OK)
 			return st->code;
-	if (job->anatomy.series_id >= 0 && series_save(store, id, SLOT_ANATOMY, &job->anatomy, st) != STATUS_OK)
+	if (job->anatomy.series_id >= 0 &&
+	    series_save(store, id, SLOT_ANATOMY, &job->anatomy, st) != STATUS_OK)
 		return st->code;
 	for (int i = 0; i < n_needs; i++)
-		if (sql_run(store, st, "INSERT OR IGNORE INTO job_needs (job_id, hash) VALUES (?, ?)", "lt", id,
-		            needs[i]) != STATUS_OK)
+		if (sql_run(store, st,
+			    "INSERT OR IGNORE INTO job_needs (job_id, hash) VALUES (?, ?)", "lt",
+			    id, needs[i]) != STATUS_OK)
 			return st->code;
 	*added = true;
 	return STATUS_OK;
 }
 
-enum status_code queue_supersede(struct store *store, const char *treatment_key, const char (*keep)[65], int n_keep,
-                                 double now_s, struct status *st)
+enum status_code queue_supersede(struct store *store, const char *treatment_key,
+				 const char (*keep)[65], int n_keep, double now_s,
+				 struct status *st)
 {
 	struct queue_row *rows = NULL;
 	int count = 0;
@@ -141,9 +156,10 @@ enum status_code queue_supersede(struct store *store, const char *treatment_key,
 			kept = strcmp(rows[i].hash, keep[k]) == 0;
 		if (!kept)
 			(void)!sql_run(store, st,
-			               "UPDATE jobs SET state = 4, finished_s = ?, why = 'superseded by a newer plan' "
-			               "WHERE id = ?",
-			               "dl", now_s, rows[i].id);
+				       "UPDATE jobs SET state = 4, finished_s = ?, why = "
+				       "'superseded by a newer plan' "
+				       "WHERE id = ?",
+				       "dl", now_s, rows[i].id);
 	}
 	free(rows);
 	return st->code;
@@ -167,7 +183,8 @@ static void process_tag(char tag[120], pid_t pid)
 		size_t got = fread(text, 1, sizeof text - 1, file);
 		text[got] = '\0';
 		fclose(file);
-		/* the name in parentheses may hold anything; the start time is the 20th word after it */
+		/* the name in parentheses may hold anything; the start time is the 20th word after
+		 * it */
 		const char *word = strrchr(text, ')');
 		for (int i = 0; word != NULL && i < 20; i++)
 			word = strchr(word + 1, ' ');
@@ -193,7 +210,8 @@ enum status_code queue_recover(struct store *store, struct status *st)
 	int n_gone = 0;
 	if (store_begin(store, st) != STATUS_OK)
 		return st->code;
-	sqlite3_stmt *query = sql_query(store, st, "SELECT id, process FROM jobs WHERE state = 1", "");
+	sqlite3_stmt *query =
+	    sql_query(store, st, "SELECT id, process FROM jobs WHERE state = 1", "");
 	while (sql_row(store, query, st)) {
 		char tag[120];
 		sql_text(query, 1, tag, sizeof tag);
@@ -201,22 +219,27 @@ enum status_code queue_recover(struct store *store, struct status *st)
 			gone[n_gone++] = sql_int64(query, 0);
 	}
 	for (int i = 0; i < n_gone && st->code == STATUS_OK; i++)
-		(void)!sql_run(store, st, "UPDATE jobs SET state = 0, process = NULL WHERE id = ?", "l", gone[i]);
+		(void)!sql_run(store, st, "UPDATE jobs SET state = 0, process = NULL WHERE id = ?",
+			       "l", gone[i]);
 	return store_finish(store, st);
 }
 
 /* ---- claiming ---- */
 
-/* Jobs that can never run because one they need did not succeed take over its reason; three rounds reach from a fit to a report. */
+/* Jobs that can never run because one they need did not succeed take over its reason; three rounds
+ * reach from a fit to a report. */
 static enum status_code fail_dependents(struct store *store, double now_s, struct status *st)
 {
 	for (int round = 0; round < 3 && st->code == STATUS_OK; round++)
 		if (sql_run(store, st,
-		            "UPDATE jobs SET finished_s = ?, (state, why) = (SELECT n.state, n.why FROM job_needs d "
-		            "JOIN jobs n ON n.hash = d.hash WHERE d.job_id = jobs.id AND n.state IN (3, 4) LIMIT 1) "
-		            "WHERE state = 0 AND EXISTS (SELECT 1 FROM job_needs d JOIN jobs n ON n.hash = d.hash "
-		            "WHERE d.job_id = jobs.id AND n.state IN (3, 4))",
-		            "d", now_s) == STATUS_OK &&
+			    "UPDATE jobs SET finished_s = ?, (state, why) = (SELECT n.state, n.why "
+			    "FROM job_needs d "
+			    "JOIN jobs n ON n.hash = d.hash WHERE d.job_id = jobs.id AND n.state "
+			    "IN (3, 4) LIMIT 1) "
+			    "WHERE state = 0 AND EXISTS (SELECT 1 FROM job_needs d JOIN jobs n ON "
+			    "n.hash = d.hash "
+			    "WHERE d.job_id = jobs.id AND n.state IN (3, 4))",
+			    "d", now_s) == STATUS_OK &&
 		    sql_changes(store) == 0)
 			break;
 	return st->code;
@@ -229,17 +252,18 @@ static void series_from_row(struct job_series *series, sqlite3_stmt *query)
 	series->after_injection = sql_int(query, 3);
 }
 
-static enum status_code job_load(struct job *job, struct store *store, int64_t id, struct status *st)
+static enum status_code job_load(struct job *job, struct store *store, int64_t id,
+				 struct status *st)
 {
 	memset(job, 0, sizeof *job);
-	sqlite3_stmt *query =
-	        sql_query(store, st,
-	                  "SELECT id, kind, state, hash, treatment_key, patient_id, patient_issuer, record_id, "
-	                  "record_revision, after_injection, structure_set_id, forced, attempts, "
-	                  "created_datetime, utc_offset, ae_title, station_name, intended_use, version, "
-	                  "software_version, predecessor_class_uid, predecessor_instance_uid, "
-	                  "predecessor_series_uid, predecessor_study_uid FROM jobs WHERE id = ?",
-	                  "l", id);
+	sqlite3_stmt *query = sql_query(
+	    store, st,
+	    "SELECT id, kind, state, hash, treatment_key, patient_id, patient_issuer, record_id, "
+	    "record_revision, after_injection, structure_set_id, forced, attempts, "
+	    "created_datetime, utc_offset, ae_title, station_name, intended_use, version, "
+	    "software_version, predecessor_class_uid, predecessor_instance_uid, "
+	    "predecessor_series_uid, predecessor_study_uid FROM jobs WHERE id = ?",
+	    "l", id);
 	if (sql_row(store, query, st)) {
 		struct result_identity *identity = &job->identity;
 		struct job_predecessor *before = &job->predecessor;
@@ -266,15 +290,17 @@ static enum status_code job_load(struct job *job, struct store *store, int64_t i
 		sql_text(query, 19, identity->software_version, sizeof identity->software_version);
 		sql_text(query, 20, before->sop_class_uid, sizeof before->sop_class_uid);
 		sql_text(query, 21, before->sop_instance_uid, sizeof before->sop_instance_uid);
-		sql_text(query, 22, before->series_instance_uid, sizeof before->series_instance_uid);
+		sql_text(query, 22, before->series_instance_uid,
+			 sizeof before->series_instance_uid);
 		sql_text(query, 23, before->study_instance_uid, sizeof before->study_instance_uid);
 	}
 	sql_done(query);
 	job->anatomy.series_id = -1;
 	query = sql_query(store, st,
-	                  "SELECT slot, series_id, evidence_hash, after_injection FROM job_series WHERE job_id = ? "
-	                  "ORDER BY slot",
-	                  "l", id);
+			  "SELECT slot, series_id, evidence_hash, after_injection FROM job_series "
+			  "WHERE job_id = ? "
+			  "ORDER BY slot",
+			  "l", id);
 	while (sql_row(store, query, st)) {
 		int slot = sql_int(query, 0);
 		if (slot == 0)
@@ -288,51 +314,62 @@ static enum status_code job_load(struct job *job, struct store *store, int64_t i
 }
 
 /* At the first claim: what makes the result's bytes, from now on fixed. */
-static enum status_code identity_fix(struct store *store, int64_t id, const struct result_identity *now,
-                                     struct status *st)
+static enum status_code identity_fix(struct store *store, int64_t id,
+				     const struct result_identity *now, struct status *st)
 {
-	return sql_run(store, st,
-	               "UPDATE jobs SET created_datetime = ?, utc_offset = ?, ae_title = ?, station_name = ?, "
-	               "intended_use = ?, software_version = ?, "
-	               "version = 1 + (SELECT count(*) FROM jobs o WHERE o.state = 2 AND o.treatment_key = "
-	               "jobs.treatment_key AND o.kind = jobs.kind AND o.after_injection = jobs.after_injection), "
-	               "(predecessor_class_uid, predecessor_instance_uid, predecessor_series_uid, "
-	               "predecessor_study_uid) = (SELECT r.sop_class_uid, r.sop_instance_uid, "
-	               "r.series_instance_uid, r.study_instance_uid FROM jobs o JOIN results r ON r.job_id = o.id "
-	               "WHERE jobs.kind = 2 AND o.kind = 2 AND o.state = 2 AND o.treatment_key = "
-	               "jobs.treatment_key ORDER BY o.finished_s DESC, o.id DESC, r.id LIMIT 1) "
-	               "WHERE id = ? AND created_datetime IS NULL",
-	               "ttttttl", now->created_datetime, now->utc_offset, now->ae_title, now->station_name,
-	               now->intended_use, now->software_version, id);
+	return sql_run(
+	    store, st,
+	    "UPDATE jobs SET created_datetime = ?, utc_offset = ?, ae_title = ?, station_name = ?, "
+	    "intended_use = ?, software_version = ?, "
+	    "version = 1 + (SELECT count(*) FROM jobs o WHERE o.state = 2 AND o.treatment_key = "
+	    "jobs.treatment_key AND o.kind = jobs.kind AND o.after_injection = "
+	    "jobs.after_injection), "
+	    "(predecessor_class_uid, predecessor_instance_uid, predecessor_series_uid, "
+	    "predecessor_study_uid) = (SELECT r.sop_class_uid, r.sop_instance_uid, "
+	    "r.series_instance_uid, r.study_instance_uid FROM jobs o JOIN results r ON r.job_id = "
+	    "o.id "
+	    "WHERE jobs.kind = 2 AND o.kind = 2 AND o.state = 2 AND o.treatment_key = "
+	    "jobs.treatment_key ORDER BY o.finished_s DESC, o.id DESC, r.id LIMIT 1) "
+	    "WHERE id = ? AND created_datetime IS NULL",
+	    "ttttttl", now->created_datetime, now->utc_offset, now->ae_title, now->station_name,
+	    now->intended_use, now->software_version, id);
 }
 
-static enum status_code claim_inside(int64_t *id, struct store *store, const struct result_identity *identity_now,
-                                     double now_s, struct status *st)
+static enum status_code claim_inside(int64_t *id, struct store *store,
+				     const struct result_identity *identity_now, double now_s,
+				     struct status *st)
 {
 	char tag[120];
 	*id = -1;
 	if (sql_run(store, st,
-	            "UPDATE jobs SET state = 3, finished_s = ?, why = 'crashed three times' WHERE state = 0 AND "
-	            "attempts >= 3",
-	            "d", now_s) != STATUS_OK)
+		    "UPDATE jobs SET state = 3, finished_s = ?, why = 'crashed three times' WHERE "
+		    "state = 0 AND "
+		    "attempts >= 3",
+		    "d", now_s) != STATUS_OK)
 		return st->code;
 	if (sql_changes(store) > 0 &&
-	    sql_run(store, st,
-	            "INSERT INTO alarms (key, text, since_s) SELECT 'job ' || kind || ' ' || after_injection || ' ' "
-	            "|| treatment_key, 'job ' || id || ' crashed three times: please report it', ? FROM jobs WHERE "
-	            "state = 3 AND attempts >= 3 ON CONFLICT (key) DO UPDATE SET text = excluded.text",
-	            "d", now_s) != STATUS_OK)
+	    sql_run(
+		store, st,
+		"INSERT INTO alarms (key, text, since_s) SELECT 'job ' || kind || ' ' || "
+		"after_injection || ' ' "
+		"|| treatment_key, 'job ' || id || ' crashed three times: please report it', ? "
+		"FROM jobs WHERE "
+		"state = 3 AND attempts >= 3 ON CONFLICT (key) DO UPDATE SET text = excluded.text",
+		"d", now_s) != STATUS_OK)
 		return st->code;
 	if (fail_dependents(store, now_s, st) != STATUS_OK)
 		return st->code;
-	sqlite3_stmt *query =
-	        sql_query(store, st,
-	                  "SELECT j.id FROM jobs j WHERE j.state = 0 AND j.not_before_s <= ? AND NOT EXISTS (SELECT "
-	                  "1 FROM job_needs d LEFT JOIN jobs n ON n.hash = d.hash WHERE d.job_id = j.id AND "
-	                  "(n.state IS NULL OR n.state <> 2)) AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state = 1 "
-	                  "AND r.treatment_key = j.treatment_key AND r.kind = j.kind AND (r.kind = 2 OR (r.kind = 1 "
-	                  "AND r.after_injection = j.after_injection))) ORDER BY j.kind, j.id LIMIT 1",
-	                  "d", now_s);
+	sqlite3_stmt *query = sql_query(
+	    store, st,
+	    "SELECT j.id FROM jobs j WHERE j.state = 0 AND j.not_before_s <= ? AND NOT EXISTS "
+	    "(SELECT "
+	    "1 FROM job_needs d LEFT JOIN jobs n ON n.hash = d.hash WHERE d.job_id = j.id AND "
+	    "(n.state IS NULL OR n.state <> 2)) AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state "
+	    "= 1 "
+	    "AND r.treatment_key = j.treatment_key AND r.kind = j.kind AND (r.kind = 2 OR (r.kind "
+	    "= 1 "
+	    "AND r.after_injection = j.after_injection))) ORDER BY j.kind, j.id LIMIT 1",
+	    "d", now_s);
 	if (sql_row(store, query, st))
 		*id = sql_int64(query, 0);
 	sql_done(query);
@@ -340,14 +377,16 @@ static enum status_code claim_inside(int64_t *id, struct store *store, const str
 		return st->code;
 	process_tag(tag, getpid());
 	if (sql_run(store, st,
-	            "UPDATE jobs SET state = 1, attempts = attempts + 1, process = ?, started_s = ? WHERE id = ?",
-	            "tdl", tag, now_s, *id) != STATUS_OK)
+		    "UPDATE jobs SET state = 1, attempts = attempts + 1, process = ?, started_s = "
+		    "? WHERE id = ?",
+		    "tdl", tag, now_s, *id) != STATUS_OK)
 		return st->code;
 	return identity_fix(store, *id, identity_now, st);
 }
 
 enum status_code queue_claim(bool *found, struct job *job, struct store *store,
-                             const struct result_identity *identity_now, double now_s, struct status *st)
+			     const struct result_identity *identity_now, double now_s,
+			     struct status *st)
 {
 	int64_t id = -1;
 	*found = false;
@@ -362,159 +401,46 @@ enum status_code queue_claim(bool *found, struct job *job, struct store *store,
 
 /* ---- ending ---- */
 
-enum status_code queue_result(struct store *store, const struct job *job, const char *sop_class_uid, const char *sop_instance_uid,
-                              const char *series_instance_uid, const char *study_instance_uid, const char *path, struct status *st)
+enum status_code queue_result(struct store *store, const struct job *job, const char *sop_class_uid,
+			      const char *sop_instance_uid, const char *series_instance_uid,
+			      const char *study_instance_uid, const char *path, struct status *st)
 {
-	return sql_run(store, st,
-	               "INSERT INTO results (job_id, sop_class_uid, sop_instance_uid, series_instance_uid, "
-	               "study_instance_uid, path) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, sop_instance_uid) "
-	               "DO UPDATE SET path = excluded.path",
-	               "lttttt", job->id, sop_class_uid, sop_instance_uid, series_instance_uid,
-	               study_instance_uid, path);
+	return sql_run(
+	    store, st,
+	    "INSERT INTO results (job_id, sop_class_uid, sop_instance_uid, series_instance_uid, "
+	    "study_instance_uid, path) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, "
+	    "sop_instance_uid) "
+	    "DO UPDATE SET path = excluded.path",
+	    "lttttt", job->id, sop_class_uid, sop_instance_uid, series_instance_uid,
+	    study_instance_uid, path);
 }
 
-enum status_code queue_finish(struct store *store, const struct job *job, enum job_state state, const char *why,
-                              double now_s, struct status *st)
+enum status_code queue_finish(struct store *store, const struct job *job, enum job_state state,
+			      const char *why, double now_s, struct status *st)
 {
 	char alarm[480], text[400];
 	if (state == JOB_RUNNING)
 		return status_fail(st, STATUS_BUG, "queue: a job cannot finish as running");
 	if (state == JOB_QUEUED) /* temporary: not a crash, so the attempt is given back */
 		return sql_run(store, st,
-		               "UPDATE jobs SET state = 0, attempts = max(attempts - 1, 0), retries = retries + 1, "
-		               "why = ?, process = NULL, not_before_s = ? + min(?, ? * (retries + 1) * (retries + 1)) "
-		               "WHERE id = ?",
-		               "tdddl", why, now_s, RETRY_PAUSE_MAX_S, RETRY_PAUSE_S, job->id);
-	if (sql_run(store, st,
-	            "UPDATE jobs SET state = ?, why = ?, process = NULL, finished_s = ? WHERE id = ?", "itdl",
-	            (int)state, why, now_s, job->id) != STATUS_OK)
+			       "UPDATE jobs SET state = 0, attempts = max(attempts - 1, 0), "
+			       "retries = retries + 1, "
+			       "why = ?, process = NULL, not_before_s = ? + min(?, ? * (retries + "
+			       "1) * (retries + 1)) "
+			       "WHERE id = ?",
+			       "tdddl", why, now_s, RETRY_PAUSE_MAX_S, RETRY_PAUSE_S, job->id);
+	if (sql_run(
+		store, st,
+		"UPDATE jobs SET state = ?, why = ?, process = NULL, finished_s = ? WHERE id = ?",
+		"itdl", (int)state, why, now_s, job->id) != STATUS_OK)
 		return st->code;
-	snprintf(alarm, sizeof alarm, "job %d %d %s", (int)job->kind, job->after_injection, job->treatment_key);
+	snprintf(alarm, sizeof alarm, "job %d %d %s", (int)job->kind, job->after_injection,
+		 job->treatment_key);
 	if (state == JOB_DONE)
 		return store_clear_alarm(store, alarm, st);
 	if (state != JOB_FAILED)
 		return st->code;
-	snprintf(text, sizeof text, "%s after injection %d failed (job %" PRId64 "): %.300s", job_kind_name(job->kind),
-	         job->after_injection, job->id, why);
+	snprintf(text, sizeof text, "%s after injection %d failed (job %" PRId64 "): %.300s",
+		 job_kind_name(job->kind), job->after_injection, job->id, why);
 	return store_raise_alarm(store, alarm, text, now_s, st);
-}
-
-/* ---- looking ---- */
-
-#define ROW_COLUMNS                                                                                \
-	"SELECT id, kind, state, hash, treatment_key, why, after_injection, attempts, version, "   \
-	"queued_s, started_s, finished_s FROM jobs "
-
-static void row_read(struct queue_row *row, sqlite3_stmt *query)
-{
-	row->id = sql_int64(query, 0);
-	row->kind = (enum job_kind)sql_int(query, 1);
-	row->state = (enum job_state)sql_int(query, 2);
-	sql_text(query, 3, row->hash, sizeof row->hash);
-	sql_text(query, 4, row->treatment_key, sizeof row->treatment_key);
-	sql_text(query, 5, row->why, sizeof row->why);
-	row->after_injection = sql_int(query, 6);
-	row->attempts = sql_int(query, 7);
-	row->version = sql_int(query, 8);
-	row->queued_s = sql_double(query, 9);
-	row->started_s = sql_double(query, 10);
-	row->finished_s = sql_double(query, 11);
-}
-
-enum status_code queue_find(bool *found, struct queue_row *row, struct store *store, const char *hash,
-                            struct status *st)
-{
-	sqlite3_stmt *query = sql_query(store, st, ROW_COLUMNS "WHERE hash = ?", "t", hash);
-	*found = sql_row(store, query, st);
-	if (*found)
-		row_read(row, query);
-	sql_done(query);
-	return st->code;
-}
-
-enum status_code queue_list(struct queue_row **rows, int *count, struct store *store, const char *treatment_key,
-                            struct status *st)
-{
-	int found = 0, capacity = 0;
-	struct queue_row *list = NULL;
-	sqlite3_stmt *query = sql_query(store, st, ROW_COLUMNS "WHERE ?1 IS NULL OR treatment_key = ?1 ORDER BY id",
-	                                "t", treatment_key);
-	while (sql_row(store, query, st)) {
-		if (sql_grow((void **)&list, found, &capacity, sizeof *list, st) != STATUS_OK) {
-			sql_done(query);
-			break;
-		}
-		row_read(&list[found++], query);
-	}
-	if (st->code != STATUS_OK) {
-		free(list);
-		return st->code;
-	}
-	*rows = list;
-	*count = found;
-	return STATUS_OK;
-}
-
-enum status_code queue_list_superseded(struct catalogue_patient_key **keys, int *count, struct store *store,
-                                       double since_s, struct status *st)
-{
-	int found = 0, capacity = 0;
-	struct catalogue_patient_key *list = NULL;
-	sqlite3_stmt *query = sql_query(store, st,
-	                                "SELECT DISTINCT patient_id, patient_issuer FROM jobs WHERE state = 4 AND attempts "
-	                                "> 0 AND finished_s >= ?",
-	                                "d", since_s);
-	while (sql_row(store, query, st)) {
-		if (sql_grow((void **)&list, found, &capacity, sizeof *list, st) != STATUS_OK) {
-			sql_done(query);
-			break;
-		}
-		sql_text(query, 0, list[found].patient_id, sizeof list[found].patient_id);
-		sql_text(query, 1, list[found].patient_issuer, sizeof list[found].patient_issuer);
-		found++;
-	}
-	if (st->code != STATUS_OK) {
-		free(list);
-		return st->code;
-	}
-	*keys = list;
-	*count = found;
-	return STATUS_OK;
-}
-
-enum status_code queue_list_results(struct queue_result_row **rows, int *count, struct store *store,
-                                    const char *treatment_key, struct status *st)
-{
-	int found = 0, capacity = 0;
-	struct queue_result_row *list = NULL;
-	sqlite3_stmt *query =
-	        sql_query(store, st,
-	                  "SELECT j.hash, j.kind, j.after_injection, j.version, r.sop_class_uid, "
-	                  "r.sop_instance_uid, r.series_instance_uid, r.study_instance_uid, r.path FROM results r "
-	                  "JOIN jobs j ON j.id = r.job_id WHERE j.state = 2 AND (?1 IS NULL OR j.treatment_key = ?1) "
-	                  "ORDER BY j.finished_s, j.id, r.id",
-	                  "t", treatment_key);
-	while (sql_row(store, query, st)) {
-		if (sql_grow((void **)&list, found, &capacity, sizeof *list, st) != STATUS_OK) {
-			sql_done(query);
-			break;
-		}
-		struct queue_result_row *row = &list[found++];
-		sql_text(query, 0, row->job_hash, sizeof row->job_hash);
-		row->kind = (enum job_kind)sql_int(query, 1);
-		row->after_injection = sql_int(query, 2);
-		row->version = sql_int(query, 3);
-		sql_text(query, 4, row->sop_class_uid, sizeof row->sop_class_uid);
-		sql_text(query, 5, row->sop_instance_uid, sizeof row->sop_instance_uid);
-		sql_text(query, 6, row->series_instance_uid, sizeof row->series_instance_uid);
-		sql_text(query, 7, row->study_instance_uid, sizeof row->study_instance_uid);
-		sql_text(query, 8, row->path, sizeof row->path);
-	}
-	if (st->code != STATUS_OK) {
-		free(list);
-		return st->code;
-	}
-	*rows = list;
-	*count = found;
-	return STATUS_OK;
 }

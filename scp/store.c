@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION      1
+#define SCHEMA_VERSION	    1
 #define SCHEMA_VERSION_TEXT "1"
-#define BUSY_TIMEOUT_MS 10000
-#define MAX_STATEMENTS  128
+#define BUSY_TIMEOUT_MS	    10000
+#define MAX_STATEMENTS	    128
 
 struct store {
 	sqlite3 *db;
@@ -37,10 +37,11 @@ static enum status_code sql_fail(struct store *store, int code, const char *what
 		return status_fail(st, STATUS_RETRY, "database: %s (%s)", words, what);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return status_fail(st, STATUS_CONFIG,
-		                   "database damaged: %s; stop the node, move holmia.db away and start: the "
-		                   "catalogue is rebuilt from the reception logs",
-		                   words);
+		return status_fail(
+		    st, STATUS_CONFIG,
+		    "database damaged: %s; stop the node, move holmia.db away and start: the "
+		    "catalogue is rebuilt from the reception logs",
+		    words);
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
@@ -84,7 +85,7 @@ static sqlite3_stmt *statement_find(struct store *store, const char *sql, struct
 }
 
 static sqlite3_stmt *statement_bind(struct store *store, struct status *st, const char *sql,
-                                    const char *types, va_list arguments)
+				    const char *types, va_list arguments)
 {
 	if (st->code != STATUS_OK)
 		return NULL;
@@ -98,7 +99,7 @@ static sqlite3_stmt *statement_bind(struct store *store, struct status *st, cons
 		switch (*types) {
 		case 't':
 			code = sqlite3_bind_text(stmt, i, va_arg(arguments, const char *), -1,
-			                         SQLITE_TRANSIENT);
+						 SQLITE_TRANSIENT);
 			break;
 		case 'i':
 			code = sqlite3_bind_int(stmt, i, va_arg(arguments, int));
@@ -109,7 +110,7 @@ static sqlite3_stmt *statement_bind(struct store *store, struct status *st, cons
 		case 'd':
 			number = va_arg(arguments, double);
 			code = isnan(number) ? sqlite3_bind_null(stmt, i)
-			                     : sqlite3_bind_double(stmt, i, number);
+					     : sqlite3_bind_double(stmt, i, number);
 			break;
 		default:
 			code = SQLITE_MISUSE;
@@ -122,7 +123,8 @@ static sqlite3_stmt *statement_bind(struct store *store, struct status *st, cons
 	return stmt;
 }
 
-sqlite3_stmt *sql_query(struct store *store, struct status *st, const char *sql, const char *types, ...)
+sqlite3_stmt *sql_query(struct store *store, struct status *st, const char *sql, const char *types,
+			...)
 {
 	va_list arguments;
 	va_start(arguments, types);
@@ -150,7 +152,8 @@ void sql_done(sqlite3_stmt *query)
 		sqlite3_reset(query);
 }
 
-enum status_code sql_run(struct store *store, struct status *st, const char *sql, const char *types, ...)
+enum status_code sql_run(struct store *store, struct status *st, const char *sql, const char *types,
+			 ...)
 {
 	va_list arguments;
 	va_start(arguments, types);
@@ -201,7 +204,8 @@ enum status_code sql_grow(void **array, int count, int *capacity, size_t size, s
 	int larger = *capacity == 0 ? 16 : 2 * *capacity;
 	void *moved = realloc(*array, (size_t)larger * size);
 	if (moved == NULL)
-		return status_fail(st, STATUS_RETRY, "no memory for %d rows of the database", larger);
+		return status_fail(st, STATUS_RETRY, "no memory for %d rows of the database",
+				   larger);
 	*array = moved;
 	*capacity = larger;
 	return STATUS_OK;
@@ -216,10 +220,11 @@ static enum status_code schema_version(int *version, struct store *store, struct
 		*version = sql_int(query, 0);
 	sql_done(query);
 	if (st->code == STATUS_OK && *version > SCHEMA_VERSION)
-		return status_fail(st, STATUS_CONFIG,
-		                   "database has schema version %d, this holmia knows %d: it was written by a "
-		                   "newer holmia; use that one",
-		                   *version, SCHEMA_VERSION);
+		return status_fail(
+		    st, STATUS_CONFIG,
+		    "database has schema version %d, this holmia knows %d: it was written by a "
+		    "newer holmia; use that one",
+		    *version, SCHEMA_VERSION);
 	return st->code;
 }
 
@@ -229,11 +234,12 @@ static enum status_code schema_create(struct store *store, struct status *st)
 	if (store_begin(store, st) != STATUS_OK)
 		return st->code;
 	if (schema_version(&version, store, st) == STATUS_OK && version < SCHEMA_VERSION &&
-	    sql_script(store,
-	               "CREATE TABLE IF NOT EXISTS alarms (key TEXT PRIMARY KEY, text TEXT NOT NULL, "
-	               "since_s REAL NOT NULL);"
-	               "PRAGMA user_version = " SCHEMA_VERSION_TEXT ";",
-	               st) == STATUS_OK &&
+	    sql_script(
+		store,
+		"CREATE TABLE IF NOT EXISTS alarms (key TEXT PRIMARY KEY, text TEXT NOT NULL, "
+		"since_s REAL NOT NULL);"
+		"PRAGMA user_version = " SCHEMA_VERSION_TEXT ";",
+		st) == STATUS_OK &&
 	    catalogue_create_tables(store, st) == STATUS_OK &&
 	    treatment_store_create_tables(store, st) == STATUS_OK &&
 	    queue_create_tables(store, st) == STATUS_OK)
@@ -241,12 +247,13 @@ static enum status_code schema_create(struct store *store, struct status *st)
 	return store_finish(store, st);
 }
 
-static enum status_code store_connect(struct store **store, const char *spool, int flags, struct status *st)
+static enum status_code store_connect(struct store **store, const char *spool, int flags,
+				      struct status *st)
 {
 	char path[1100];
 	int length = strcmp(spool, ":memory:") == 0
-	                     ? snprintf(path, sizeof path, ":memory:")
-	                     : snprintf(path, sizeof path, "%s/holmia.db", spool);
+			 ? snprintf(path, sizeof path, ":memory:")
+			 : snprintf(path, sizeof path, "%s/holmia.db", spool);
 	if (length < 0 || (size_t)length >= sizeof path)
 		return status_fail(st, STATUS_CONFIG, "spool: path too long: %s", spool);
 	struct store *opened = calloc(1, sizeof *opened);
@@ -255,8 +262,10 @@ static enum status_code store_connect(struct store **store, const char *spool, i
 	opened->owner = getpid();
 	int code = sqlite3_open_v2(path, &opened->db, flags, NULL);
 	if (code != SQLITE_OK) {
-		status_fail(st, STATUS_CONFIG, "%s: %s; does the spool folder exist, and may this user write "
-		            "to it?", path, opened->db != NULL ? sqlite3_errmsg(opened->db) : "no memory");
+		status_fail(st, STATUS_CONFIG,
+			    "%s: %s; does the spool folder exist, and may this user write "
+			    "to it?",
+			    path, opened->db != NULL ? sqlite3_errmsg(opened->db) : "no memory");
 		store_close(opened);
 		return st->code;
 	}
@@ -269,10 +278,13 @@ static enum status_code store_connect(struct store **store, const char *spool, i
 enum status_code store_open(struct store **store, const char *spool, struct status *st)
 {
 	struct store *opened = NULL;
-	if (store_connect(&opened, spool, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, st) != STATUS_OK)
+	if (store_connect(&opened, spool, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, st) !=
+	    STATUS_OK)
 		return st->code;
-	if (sql_script(opened, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-	               "PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;", st) != STATUS_OK ||
+	if (sql_script(opened,
+		       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		       "PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;",
+		       st) != STATUS_OK ||
 	    schema_create(opened, st) != STATUS_OK) {
 		store_close(opened);
 		return st->code;
@@ -320,7 +332,8 @@ enum status_code store_end(struct store *store, bool commit, struct status *st)
 	store->in_transaction = false;
 	if (commit && sql_run(store, st, "COMMIT", "") == STATUS_OK)
 		return STATUS_OK;
-	/* SQLite has already rolled back after some faults; a second ROLLBACK then fails harmlessly. */
+	/* SQLite has already rolled back after some faults; a second ROLLBACK then fails
+	 * harmlessly. */
 	struct status ignored = STATUS_INIT;
 	(void)!sql_run(store, &ignored, "ROLLBACK", "");
 	return st->code;
@@ -333,13 +346,13 @@ enum status_code store_finish(struct store *store, struct status *st)
 
 /* ---- alarms ---- */
 
-enum status_code store_raise_alarm(struct store *store, const char *key, const char *text, double now_s,
-                                   struct status *st)
+enum status_code store_raise_alarm(struct store *store, const char *key, const char *text,
+				   double now_s, struct status *st)
 {
 	return sql_run(store, st,
-	               "INSERT INTO alarms (key, text, since_s) VALUES (?, ?, ?) "
-	               "ON CONFLICT (key) DO UPDATE SET text = excluded.text",
-	               "ttd", key, text, now_s);
+		       "INSERT INTO alarms (key, text, since_s) VALUES (?, ?, ?) "
+		       "ON CONFLICT (key) DO UPDATE SET text = excluded.text",
+		       "ttd", key, text, now_s);
 }
 
 enum status_code store_clear_alarm(struct store *store, const char *key, struct status *st)
@@ -348,12 +361,12 @@ enum status_code store_clear_alarm(struct store *store, const char *key, struct 
 }
 
 enum status_code store_list_alarms(struct store_alarm **alarms, int *count, struct store *store,
-                                   struct status *st)
+				   struct status *st)
 {
 	int capacity = 0, found = 0;
 	struct store_alarm *list = NULL;
 	sqlite3_stmt *query =
-	        sql_query(store, st, "SELECT key, text, since_s FROM alarms ORDER BY since_s, key", "");
+	    sql_query(store, st, "SELECT key, text, since_s FROM alarms ORDER BY since_s, key", "");
 	while (sql_row(store, query, st)) {
 		if (sql_grow((void **)&list, found, &capacity, sizeof *list, st) != STATUS_OK) {
 			sql_done(query);

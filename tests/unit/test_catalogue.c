@@ -1,5 +1,5 @@
-/* The catalogue: every column comes back, what came twice is found, other content under a known UID is set aside, and conflicts of identity
- * are named. */
+/* The catalogue: every column comes back, what came twice is found, other content under a known UID
+ * is set aside, and conflicts of identity are named. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -18,11 +18,21 @@ static struct store *open_store(void)
 
 static struct instance_info make_info(const char *series, int number)
 {
-	struct instance_info info = {.series_number = 3, .instance_number = number, .rows = 256, .columns = 128,
-	                             .frames = 1, .position_mm = {1.5, -2.25, number}, .orientation = {1, 0, 0, 0, 1, 0},
-	                             .pixel_spacing_mm = {1.5, 1.25}, .slice_thickness_mm = NAN, .te_ms = 1.33,
-	                             .tr_ms = 100, .flip_deg = 30, .field_strength_t = 3,
-	                             .component = IMAGE_MAGNITUDE, .images_in_acquisition = -1};
+	struct instance_info info = {.series_number = 3,
+				     .instance_number = number,
+				     .rows = 256,
+				     .columns = 128,
+				     .frames = 1,
+				     .position_mm = {1.5, -2.25, number},
+				     .orientation = {1, 0, 0, 0, 1, 0},
+				     .pixel_spacing_mm = {1.5, 1.25},
+				     .slice_thickness_mm = NAN,
+				     .te_ms = 1.33,
+				     .tr_ms = 100,
+				     .flip_deg = 30,
+				     .field_strength_t = 3,
+				     .component = IMAGE_MAGNITUDE,
+				     .images_in_acquisition = -1};
 	strcpy(info.sop_class_uid, MR);
 	snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "%s.%d", series, number);
 	strcpy(info.series_instance_uid, series);
@@ -38,8 +48,11 @@ static struct instance_info make_info(const char *series, int number)
 static enum catalogue_outcome add(struct store *store, const struct instance_info *info)
 {
 	struct status st = STATUS_INIT;
-	struct catalogue_location where = {.path = "/spool/log/a", .log = "a", .offset = 128, .size = 1000,
-	                                   .transfer_syntax_uid = "1.2.840.10008.1.2"};
+	struct catalogue_location where = {.path = "/spool/log/a",
+					   .log = "a",
+					   .offset = 128,
+					   .size = 1000,
+					   .transfer_syntax_uid = "1.2.840.10008.1.2"};
 	enum catalogue_outcome outcome;
 	char reason[240];
 	assert_ok(catalogue_add(&outcome, reason, store, info, &where, 5000, &st), &st);
@@ -93,7 +106,8 @@ static void test_sent_twice(void **state)
 	assert_int_equal(patient->n_series, 1);
 	assert_int_equal(patient->series[0].n_instances, 1);
 	catalogue_patient_free(patient);
-	/* an empty slice of a later series has the same pixels and place, but was acquired later: it is another one */
+	/* an empty slice of a later series has the same pixels and place, but was acquired later:
+	 * it is another one */
 	strcpy(again.acquisition_datetime, "20260302111500");
 	assert_int_equal(add(store, &again), CATALOGUE_NEW);
 	store_close(store);
@@ -102,7 +116,8 @@ static void test_sent_twice(void **state)
 static void test_series_hash_needs_no_order(void **state)
 {
 	struct store *a = open_store(), *b = open_store();
-	struct instance_info one = make_info("2.1", 1), two = make_info("2.1", 2), three = make_info("2.1", 3);
+	struct instance_info one = make_info("2.1", 1), two = make_info("2.1", 2),
+			     three = make_info("2.1", 3);
 	(void)state;
 	add(a, &one), add(a, &two);
 	add(b, &two), add(b, &one);
@@ -139,7 +154,8 @@ static void test_other_content_is_quarantined(void **state)
 	assert_ok(store_list_alarms(&alarms, &count, store, &st), &st);
 	assert_int_equal(count, 1);
 	free(alarms);
-	assert_ok(catalogue_list_notes(&notes, &count, store, CATALOGUE_STATE_QUARANTINED, &st), &st);
+	assert_ok(catalogue_list_notes(&notes, &count, store, CATALOGUE_STATE_QUARANTINED, &st),
+		  &st);
 	assert_int_equal(count, 1);
 	assert_ok(catalogue_quarantine_release(&key, store, notes[0].id, &st), &st);
 	assert_string_equal(key.patient_id, "P");
@@ -159,7 +175,8 @@ static void test_kept_but_unused(void **state)
 {
 	struct status st = STATUS_INIT;
 	struct store *store = open_store();
-	struct instance_info nobody = make_info("2.1", 1), dose = make_info("2.2", 1), dose2 = make_info("2.2", 2);
+	struct instance_info nobody = make_info("2.1", 1), dose = make_info("2.2", 1),
+			     dose2 = make_info("2.2", 2);
 	struct catalogue_note *notes = NULL;
 	int count = 0;
 	(void)state;
@@ -183,7 +200,8 @@ static void test_kept_but_unused(void **state)
 static void test_conflicts_have_words(void **state)
 {
 	struct store *store = open_store();
-	struct instance_info one = make_info("2.1", 1), same = make_info("2.2", 1), other = make_info("2.3", 1);
+	struct instance_info one = make_info("2.1", 1), same = make_info("2.2", 1),
+			     other = make_info("2.3", 1);
 	(void)state;
 	add(store, &one);
 	strcpy(same.patient_name, "DOE^J\xc3\xb6RG^^^"); /* written differently, the same person */
@@ -211,7 +229,7 @@ static void test_log_positions(void **state)
 	struct store *store = open_store();
 	struct catalogue_log log = {.offset = 99};
 	struct instance_info info = make_info("2.1", 1);
-	char (*names)[128] = NULL;
+	char(*names)[128] = NULL;
 	int count = 0;
 	(void)state;
 	add(store, &info);
@@ -235,10 +253,13 @@ static void test_log_positions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_every_column_comes_back), cmocka_unit_test(test_sent_twice),
-	        cmocka_unit_test(test_series_hash_needs_no_order), cmocka_unit_test(test_other_content_is_quarantined),
-	        cmocka_unit_test(test_kept_but_unused),         cmocka_unit_test(test_conflicts_have_words),
-	        cmocka_unit_test(test_log_positions),
+	    cmocka_unit_test(test_every_column_comes_back),
+	    cmocka_unit_test(test_sent_twice),
+	    cmocka_unit_test(test_series_hash_needs_no_order),
+	    cmocka_unit_test(test_other_content_is_quarantined),
+	    cmocka_unit_test(test_kept_but_unused),
+	    cmocka_unit_test(test_conflicts_have_words),
+	    cmocka_unit_test(test_log_positions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

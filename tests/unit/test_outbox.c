@@ -13,12 +13,15 @@ static struct store *store_with(int rows_to_a, int rows_to_b)
 	assert_ok(store_open(&store, ":memory:", &st), &st);
 	for (int i = 0; i < rows_to_a + rows_to_b; i++) {
 		snprintf(uid, sizeof uid, "1.%d", i);
-		assert_ok(outbox_add(store, i < rows_to_a ? "A" : "B", "hash", "class", uid, "/x", 1000, &st), &st);
+		assert_ok(outbox_add(store, i < rows_to_a ? "A" : "B", "hash", "class", uid, "/x",
+				     1000, &st),
+			  &st);
 	}
 	return store;
 }
 
-static int claim(struct store *store, struct outbox_entry *entries, int max, double now_s, double *next_due_s)
+static int claim(struct store *store, struct outbox_entry *entries, int max, double now_s,
+		 double *next_due_s)
 {
 	struct status st = STATUS_INIT;
 	int count = -1;
@@ -33,7 +36,8 @@ static void test_one_destination_at_a_time(void **state)
 	double next_s;
 	struct store *store = store_with(3, 2);
 	(void)state;
-	assert_ok(outbox_add(store, "A", "hash", "class", "1.0", "/x", 1000, &st), &st); /* known: no second row */
+	assert_ok(outbox_add(store, "A", "hash", "class", "1.0", "/x", 1000, &st),
+		  &st); /* known: no second row */
 	assert_int_equal(claim(store, entries, 2, 1000, &next_s), 2);
 	assert_string_equal(entries[1].destination, "A");
 	assert_int_equal(entries[0].attempts, 1);
@@ -63,7 +67,8 @@ static void test_retry_backs_off_and_expires(void **state)
 		assert_int_equal(entry.attempts, attempt);
 		assert_ok(outbox_retry(store, entry.id, "no route", 10, 3600, now_s, &st), &st);
 		assert_int_equal(claim(store, &entry, 1, now_s, &next_s), 0);
-		assert_true(next_s >= now_s + 7.9 * attempt * attempt && next_s <= now_s + 12.1 * attempt * attempt);
+		assert_true(next_s >= now_s + 7.9 * attempt * attempt &&
+			    next_s <= now_s + 12.1 * attempt * attempt);
 		now_s = next_s;
 	}
 	now_s = 1000 + 3601;
@@ -115,9 +120,9 @@ static void test_failed_waits_for_resend(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_one_destination_at_a_time),
-	        cmocka_unit_test(test_retry_backs_off_and_expires),
-	        cmocka_unit_test(test_failed_waits_for_resend),
+	    cmocka_unit_test(test_one_destination_at_a_time),
+	    cmocka_unit_test(test_retry_backs_off_and_expires),
+	    cmocka_unit_test(test_failed_waits_for_resend),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

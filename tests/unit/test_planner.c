@@ -1,4 +1,5 @@
-/* What is planned when: jobs follow from evidence and record, planning twice adds nothing, a change remakes only what it changes. */
+/* What is planned when: jobs follow from evidence and record, planning twice adds nothing, a change
+ * remakes only what it changes. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -32,17 +33,27 @@ static int close_all(void **state)
 	return 0;
 }
 
-/* One complete multi-echo series; hour and minute UTC of 2 March 2026. leave_out: index of an image that is missing, -1 none. */
+/* One complete multi-echo series; hour and minute UTC of 2 March 2026. leave_out: index of an image
+ * that is missing, -1 none. */
 static void add_series(int number, const char *time, int leave_out)
 {
 	for (int image = 0; image < SLICES * ECHOES; image++) {
 		struct status st = STATUS_INIT;
-		struct instance_info info = {.series_number = number, .instance_number = image, .rows = 64, .columns = 64,
-		                             .frames = 1, .position_mm = {0, 0, 5.0 * (image / ECHOES)},
-		                             .orientation = {1, 0, 0, 0, 1, 0}, .pixel_spacing_mm = {2, 2},
-		                             .slice_thickness_mm = 5, .te_ms = 1.5 + 2 * (image % ECHOES), .tr_ms = 100,
-		                             .flip_deg = 20, .field_strength_t = 3, .component = IMAGE_MAGNITUDE,
-		                             .images_in_acquisition = SLICES * ECHOES};
+		struct instance_info info = {.series_number = number,
+					     .instance_number = image,
+					     .rows = 64,
+					     .columns = 64,
+					     .frames = 1,
+					     .position_mm = {0, 0, 5.0 * (image / ECHOES)},
+					     .orientation = {1, 0, 0, 0, 1, 0},
+					     .pixel_spacing_mm = {2, 2},
+					     .slice_thickness_mm = 5,
+					     .te_ms = 1.5 + 2 * (image % ECHOES),
+					     .tr_ms = 100,
+					     .flip_deg = 20,
+					     .field_strength_t = 3,
+					     .component = IMAGE_MAGNITUDE,
+					     .images_in_acquisition = SLICES * ECHOES};
 		struct catalogue_location where = {.path = "/x", .offset = 0, .size = 1};
 		enum catalogue_outcome outcome;
 		char reason[240];
@@ -55,32 +66,39 @@ static void add_series(int number, const char *time, int leave_out)
 		strcpy(info.frame_of_reference_uid, "1.9");
 		strcpy(info.utc_offset, "+0000");
 		snprintf(info.series_instance_uid, sizeof info.series_instance_uid, "2.%d", number);
-		snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "2.%d.%d", number, image);
-		snprintf(info.acquisition_datetime, sizeof info.acquisition_datetime, "20260302%s", time);
-		snprintf(info.evidence_hash, sizeof info.evidence_hash, "evidence %d %d", number, image);
+		snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "2.%d.%d", number,
+			 image);
+		snprintf(info.acquisition_datetime, sizeof info.acquisition_datetime, "20260302%s",
+			 time);
+		snprintf(info.evidence_hash, sizeof info.evidence_hash, "evidence %d %d", number,
+			 image);
 		if (image != leave_out)
-			assert_ok(catalogue_add(&outcome, reason, store, &info, &where, 100, &st), &st);
+			assert_ok(catalogue_add(&outcome, reason, store, &info, &where, 100, &st),
+				  &st);
 	}
 }
 
 static void add_record(int revision, const char *net2, const char *specific2)
 {
 	static const char format[] =
-	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<treatment xmlns=\"urn:holmia:treatment:1\" id=\"T1\" "
-	        "revision=\"%d\"><patient id=\"P\"/><product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>"
-	        "<position id=\"RHA\" description=\"right hepatic artery\">"
-	        "<injection number=\"1\" start=\"2026-03-02T10:05:00Z\" net-activity-mbq=\"402\" "
-	        "specific-activity-mbq-per-mg=\"12\" specific-activity-at=\"2026-03-02T10:05:00Z\"/>"
-	        "<injection number=\"2\" start=\"2026-03-02T10:30:00Z\" net-activity-mbq=\"%s\" "
-	        "specific-activity-mbq-per-mg=\"%s\" specific-activity-at=\"2026-03-02T10:05:00Z\"/>"
-	        "</position></treatment>";
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<treatment "
+	    "xmlns=\"urn:holmia:treatment:1\" id=\"T1\" "
+	    "revision=\"%d\"><patient id=\"P\"/><product name=\"QuiremSpheres\" "
+	    "holmium-content-percent=\"19.5\"/>"
+	    "<position id=\"RHA\" description=\"right hepatic artery\">"
+	    "<injection number=\"1\" start=\"2026-03-02T10:05:00Z\" net-activity-mbq=\"402\" "
+	    "specific-activity-mbq-per-mg=\"12\" specific-activity-at=\"2026-03-02T10:05:00Z\"/>"
+	    "<injection number=\"2\" start=\"2026-03-02T10:30:00Z\" net-activity-mbq=\"%s\" "
+	    "specific-activity-mbq-per-mg=\"%s\" specific-activity-at=\"2026-03-02T10:05:00Z\"/>"
+	    "</position></treatment>";
 	struct status st = STATUS_INIT;
 	struct config_faults faults = {0};
 	char xml[2000];
 	struct treatment_record *record = malloc(sizeof *record);
 	assert_non_null(record);
 	snprintf(xml, sizeof xml, format, revision, net2, specific2);
-	enum status_code code = treatment_record_read_memory(record, &faults, xml, strlen(xml), "test", &st);
+	enum status_code code =
+	    treatment_record_read_memory(record, &faults, xml, strlen(xml), "test", &st);
 	for (int i = 0; i < faults.count; i++)
 		print_message("%s\n", faults.faults[i].text);
 	assert_ok(code, &st);
@@ -94,8 +112,9 @@ static int plan(double now_s, double *look_again_s)
 	struct status st = STATUS_INIT;
 	double ignored;
 	int added = -1;
-	assert_ok(planner_plan_patient(store, config, "P", "", now_s, &added, look_again_s ? look_again_s : &ignored, &st),
-	          &st);
+	assert_ok(planner_plan_patient(store, config, "P", "", now_s, &added,
+				       look_again_s ? look_again_s : &ignored, &st),
+		  &st);
 	return added;
 }
 
@@ -168,13 +187,15 @@ static void test_net_activity_alone_remakes_no_map(void **state)
 	finish_all();
 	add_record(2, "1100", "12");
 	assert_int_equal(plan(1000, NULL), 0);
-	add_record(3, "1100", "11.5"); /* the specific activity of the second injection: the second map only */
+	add_record(3, "1100",
+		   "11.5"); /* the specific activity of the second injection: the second map only */
 	assert_int_equal(plan(1000, NULL), 1);
 	assert_int_equal(count(JOB_MAP, JOB_DONE), 2);
 	assert_int_equal(count(JOB_MAP, JOB_QUEUED), 1);
 }
 
-/* Without a scan between them the two injections share one increment: their activities weigh its specific activity. */
+/* Without a scan between them the two injections share one increment: their activities weigh its
+ * specific activity. */
 static void test_net_activity_weighs_shared_increments(void **state)
 {
 	(void)state;
@@ -264,14 +285,14 @@ static void test_late_result_raises_an_alarm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        planner_test(test_jobs_follow_the_series),
-	        planner_test(test_net_activity_alone_remakes_no_map),
-	        planner_test(test_net_activity_weighs_shared_increments),
-	        planner_test(test_newer_plan_supersedes_what_waits),
-	        planner_test(test_recompute_makes_everything_again),
-	        planner_test(test_missing_image_is_named),
-	        planner_test(test_no_record_is_one_row),
-	        planner_test(test_late_result_raises_an_alarm),
+	    planner_test(test_jobs_follow_the_series),
+	    planner_test(test_net_activity_alone_remakes_no_map),
+	    planner_test(test_net_activity_weighs_shared_increments),
+	    planner_test(test_newer_plan_supersedes_what_waits),
+	    planner_test(test_recompute_makes_everything_again),
+	    planner_test(test_missing_image_is_named),
+	    planner_test(test_no_record_is_one_row),
+	    planner_test(test_late_result_raises_an_alarm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

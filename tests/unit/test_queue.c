@@ -1,4 +1,5 @@
-/* Jobs as states: needs, order, exactly once, attempts, identity fixed at the first claim, versions and predecessors. */
+/* Jobs as states: needs, order, exactly once, attempts, identity fixed at the first claim, versions
+ * and predecessors. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -7,10 +8,10 @@
 #include "queue.h"
 
 static const struct result_identity now_identity = {.created_datetime = "20260302120000",
-                                                    .utc_offset = "+0100",
-                                                    .ae_title = "HOLMIA",
-                                                    .intended_use = "test",
-                                                    .software_version = "0.1.0"};
+						    .utc_offset = "+0100",
+						    .ae_title = "HOLMIA",
+						    .intended_use = "test",
+						    .software_version = "0.1.0"};
 
 static struct store *open_store(void)
 {
@@ -22,7 +23,10 @@ static struct store *open_store(void)
 
 static struct job make_job(enum job_kind kind, const char *hash, int after)
 {
-	struct job job = {.kind = kind, .after_injection = after, .structure_set_id = -1, .anatomy = {.series_id = -1}};
+	struct job job = {.kind = kind,
+			  .after_injection = after,
+			  .structure_set_id = -1,
+			  .anatomy = {.series_id = -1}};
 	snprintf(job.hash, sizeof job.hash, "%s", hash);
 	strcpy(job.treatment_key, "T1|P|");
 	strcpy(job.patient_id, "P");
@@ -42,7 +46,8 @@ static bool add(struct store *store, const struct job *job, const char *need)
 	bool added = false;
 	if (need != NULL)
 		snprintf(needs[0], sizeof needs[0], "%s", need);
-	assert_ok(queue_add(&added, store, job, (const char(*)[65])needs, need != NULL, 1000, &st), &st);
+	assert_ok(queue_add(&added, store, job, (const char(*)[65])needs, need != NULL, 1000, &st),
+		  &st);
 	return added;
 }
 
@@ -54,7 +59,8 @@ static bool claim(struct store *store, struct job *job, double now_s)
 	return found;
 }
 
-static void finish(struct store *store, const struct job *job, enum job_state state, const char *why, double now_s)
+static void finish(struct store *store, const struct job *job, enum job_state state,
+		   const char *why, double now_s)
 {
 	struct status st = STATUS_INIT;
 	assert_ok(queue_finish(store, job, state, why, now_s, &st), &st);
@@ -103,7 +109,8 @@ static void test_once_and_in_order(void **state)
 static void test_failure_reaches_what_needs_it(void **state)
 {
 	struct store *store = open_store();
-	struct job fit = make_job(JOB_FIT, "f", 0), map = make_job(JOB_MAP, "m", 1), report = make_job(JOB_REPORT, "r", 1);
+	struct job fit = make_job(JOB_FIT, "f", 0), map = make_job(JOB_MAP, "m", 1),
+		   report = make_job(JOB_REPORT, "r", 1);
 	struct job claimed;
 	char why[512];
 	(void)state;
@@ -135,7 +142,8 @@ static void test_temporary_pauses_without_counting(void **state)
 	store_close(store);
 }
 
-/* A worker is killed in the middle: the job comes back, three times at most, and its identity stays the first one. */
+/* A worker is killed in the middle: the job comes back, three times at most, and its identity stays
+ * the first one. */
 static void test_crashes_are_counted_on_disk(void **state)
 {
 	struct status st = STATUS_INIT;
@@ -155,8 +163,8 @@ static void test_crashes_are_counted_on_disk(void **state)
 			bool found = false;
 			identity.created_datetime[13] = (char)('0' + crash);
 			if (store_open(&own, folder, &st) != STATUS_OK ||
-			    queue_claim(&found, &claimed, own, &identity, 1000, &st) != STATUS_OK || !found ||
-			    claimed.attempts != crash + 1 ||
+			    queue_claim(&found, &claimed, own, &identity, 1000, &st) != STATUS_OK ||
+			    !found || claimed.attempts != crash + 1 ||
 			    strcmp(claimed.identity.created_datetime, "20260302120000") != 0)
 				_exit(1);
 			_exit(0); /* dies while its job runs */
@@ -196,7 +204,8 @@ static void test_reports_follow_each_other(void **state)
 {
 	struct status st = STATUS_INIT;
 	struct store *store = open_store();
-	struct job first = make_job(JOB_REPORT, "r1", 1), second = make_job(JOB_REPORT, "r2", 1), claimed, other;
+	struct job first = make_job(JOB_REPORT, "r1", 1), second = make_job(JOB_REPORT, "r2", 1),
+		   claimed, other;
 	(void)state;
 	add(store, &first, NULL);
 	add(store, &second, NULL);
@@ -205,7 +214,8 @@ static void test_reports_follow_each_other(void **state)
 	assert_string_equal(claimed.predecessor.sop_instance_uid, "");
 	assert_string_equal(claimed.identity.job_hash, "r1");
 	assert_false(claim(store, &other, 1000)); /* not two reports of one treatment at once */
-	assert_ok(queue_result(store, &claimed, "class", "1.2.3", "1.2", "1", "/r1/sr.dcm", &st), &st);
+	assert_ok(queue_result(store, &claimed, "class", "1.2.3", "1.2", "1", "/r1/sr.dcm", &st),
+		  &st);
 	finish(store, &claimed, JOB_DONE, "", 1001);
 	assert_true(claim(store, &claimed, 1002));
 	assert_int_equal(claimed.identity.version, 2);
@@ -224,7 +234,8 @@ static void test_superseded_and_back(void **state)
 {
 	struct status st = STATUS_INIT;
 	struct store *store = open_store();
-	struct job old = make_job(JOB_REPORT, "r1", 1), new = make_job(JOB_REPORT, "r2", 2), claimed;
+	struct job old = make_job(JOB_REPORT, "r1", 1), new = make_job(JOB_REPORT, "r2", 2),
+		   claimed;
 	const char keep[1][65] = {"r2"};
 	(void)state;
 	add(store, &old, NULL);
@@ -243,13 +254,13 @@ static void test_superseded_and_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_once_and_in_order),
-	        cmocka_unit_test(test_failure_reaches_what_needs_it),
-	        cmocka_unit_test(test_temporary_pauses_without_counting),
-	        cmocka_unit_test(test_crashes_are_counted_on_disk),
-	        cmocka_unit_test(test_recover_leaves_the_living_alone),
-	        cmocka_unit_test(test_reports_follow_each_other),
-	        cmocka_unit_test(test_superseded_and_back),
+	    cmocka_unit_test(test_once_and_in_order),
+	    cmocka_unit_test(test_failure_reaches_what_needs_it),
+	    cmocka_unit_test(test_temporary_pauses_without_counting),
+	    cmocka_unit_test(test_crashes_are_counted_on_disk),
+	    cmocka_unit_test(test_recover_leaves_the_living_alone),
+	    cmocka_unit_test(test_reports_follow_each_other),
+	    cmocka_unit_test(test_superseded_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,8 @@ static void test_rollback_and_nesting(void **state)
 	assert_ok(store_begin(store, &st), &st);
 	assert_ok(store_raise_alarm(store, "a", "a", 1, &st), &st);
 	assert_int_equal(store_begin(store, &st), STATUS_BUG);
-	assert_int_equal(store_finish(store, &st), STATUS_BUG); /* the fault stands, so it rolls back */
+	assert_int_equal(store_finish(store, &st),
+			 STATUS_BUG); /* the fault stands, so it rolls back */
 	status_clear(&st);
 	assert_ok(store_list_alarms(&alarms, &count, store, &st), &st);
 	assert_int_equal(count, 0);
@@ -178,12 +179,14 @@ static void test_treatment_rows_keep_their_serial(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_alarms_are_one_per_key_and_survive, make_folder, remove_folder),
-	        cmocka_unit_test(test_rollback_and_nesting),
-	        cmocka_unit_test_setup_teardown(test_reader_cannot_write, make_folder, remove_folder),
-	        cmocka_unit_test_setup_teardown(test_connection_does_not_cross_a_fork, make_folder, remove_folder),
-	        cmocka_unit_test(test_record_revisions),
-	        cmocka_unit_test(test_treatment_rows_keep_their_serial),
+	    cmocka_unit_test_setup_teardown(test_alarms_are_one_per_key_and_survive, make_folder,
+					    remove_folder),
+	    cmocka_unit_test(test_rollback_and_nesting),
+	    cmocka_unit_test_setup_teardown(test_reader_cannot_write, make_folder, remove_folder),
+	    cmocka_unit_test_setup_teardown(test_connection_does_not_cross_a_fork, make_folder,
+					    remove_folder),
+	    cmocka_unit_test(test_record_revisions),
+	    cmocka_unit_test(test_treatment_rows_keep_their_serial),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
