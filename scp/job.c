@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,15 @@ static double lap(double *mark_s)
 	double now_s = clock_s(CLOCK_MONOTONIC), passed_s = now_s - *mark_s;
 	*mark_s = now_s;
 	return passed_s;
+}
+
+/* Volumes are tens of MB and come and go: kept in the heap, they are not given back to the kernel
+ * and cleared page by page each time (a fifth of a job's time). */
+static void keep_freed_memory(void)
+{
+	const int most_bytes = 1 << 30;
+	(void)mallopt(M_MMAP_THRESHOLD, most_bytes);
+	(void)mallopt(M_TRIM_THRESHOLD, most_bytes);
 }
 
 /* ---- put ---- */
@@ -180,6 +190,8 @@ enum status_code job_run(const struct config *config, struct store *store, const
 	struct stage_times times = {0, 0, 0, 0, 0};
 	bool superseded = false;
 	char why[sizeof st->text];
+
+	keep_freed_memory();
 
 	if (job->kind == JOB_FIT)
 		(void)!run_fit(config, store, job, &superseded, &times, st);
