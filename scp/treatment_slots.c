@@ -66,6 +66,25 @@ static int slots_of_kind(const struct treatment_assessment *a,
 	return count;
 }
 
+/* The series whose frame of reference counts: the baseline to be, as far as can be told before it
+ * is known which series are whole. An earlier baseline may be of another stay in the scanner. */
+static const struct treatment_candidate *baseline_to_be(const struct treatment_assessment *a,
+							const struct treatment_candidate *reference)
+{
+	const struct treatment_candidate *latest = NULL;
+	for (int i = 0; i < a->n_candidates; i++) {
+		const struct treatment_candidate *candidate = &a->candidates[i];
+		if (!candidate->holmium || !candidate->arranged.complete)
+			continue;
+		if (candidate->named_slot == 0)
+			return candidate;
+		if (candidate->named_slot < 0 && candidate->slot == 0 &&
+		    (!latest || candidate->acquired_s > latest->acquired_s))
+			latest = candidate;
+	}
+	return latest ? latest : reference;
+}
+
 /* Picks the kind that the slots are made of: that of a series which the record names, else the one
  * that fills most slots, the earliest of equals; the others are left unused with words. */
 void treatment_group(struct treatment_assessment *a)
@@ -85,7 +104,6 @@ void treatment_group(struct treatment_assessment *a)
 			reference = candidate;
 		}
 	}
-	a->reference = reference;
 	for (int i = 0; i < a->n_candidates && reference; i++) {
 		struct treatment_candidate *candidate = &a->candidates[i];
 		const struct mr_series *is = &candidate->arranged, *as = &reference->arranged;
@@ -108,6 +126,7 @@ void treatment_group(struct treatment_assessment *a)
 			treatment_refuse(a, "%s, which the record names: %s", candidate->label,
 					 candidate->why);
 	}
+	a->reference = baseline_to_be(a, reference);
 }
 
 /* ---- one slot ---- */

@@ -53,6 +53,19 @@ static void test_anatomy_in_another_frame_is_refused(void **state)
 	assert_true(leaves(s, "series 1 \"T1w VIBE\": another frame of reference than"));
 }
 
+static void test_earlier_baseline_of_another_stay(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	each_instance(add_holmium(f, 5, -90), to_other_frame);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->baseline.index, 1);
+	assert_int_equal(s->structure_set, 0);
+	assert_true(s->report_ready);
+	assert_true(warns(s, "HO109", "series 5 \"T2* multi-echo\" is there too"));
+}
+
 static void test_scan_in_another_frame_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -177,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_contours_on_another_frame_are_refused),
 	    TEST(test_anatomy_in_another_frame_is_refused),
+	    TEST(test_earlier_baseline_of_another_stay),
 	    TEST(test_scan_in_another_frame_is_refused),
 	    TEST(test_regions_without_contours_or_role_are_listed),
 	    TEST(test_two_roles_are_refused),
