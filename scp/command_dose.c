@@ -27,7 +27,8 @@ static const char help[] =
     "  -c, --config CONFIG   relaxivity, methods, series rules; config/holmia.example.xml to start "
     "from\n"
     "  -t, --treatment FILE  the treatment record: injections with times and activities\n"
-    "  -o, --out OUT         folder of the results (made if absent): rtdose-after-N.dcm, "
+    "  -o, --out OUT         folder of the results (made if absent; those of an earlier run in it\n"
+    "                        are removed): rtdose-after-N.dcm, "
     "report.dcm, figures.json\n"
     "      --json            the summary as JSON: state, waits_for, results[], slots[], "
     "warnings[], unused[],\n"
@@ -181,6 +182,20 @@ static enum status_code compute(struct dose_run *run, struct status *failed, str
 
 /* ---- the command ---- */
 
+/* Results of an earlier run in the same folder must not pass for this one's. */
+static void remove_earlier_results(const char *out)
+{
+	char path[4300];
+	for (int k = 1; k <= DOSIMETRY_MAX_INJECTIONS; k++) {
+		snprintf(path, sizeof path, "%.4096s/rtdose-after-%d.dcm", out, k);
+		unlink(path);
+	}
+	snprintf(path, sizeof path, "%.4096s/report.dcm", out);
+	unlink(path);
+	snprintf(path, sizeof path, "%.4096s/figures.json", out);
+	unlink(path);
+}
+
 static int run_inside(struct dose_run *run, const char *record_path, char **paths, int count,
 		      struct status *st)
 {
@@ -194,6 +209,8 @@ static int run_inside(struct dose_run *run, const char *record_path, char **path
 		code = dose_output(run, &failed, st);
 	if (st->code != STATUS_OK) {
 		fprintf(stderr, "holmia dose: %s\n", st->text);
+		if (run->json && code < 0)
+			dose_print_fault(st);
 		code = (int)st->code;
 	}
 	store_close(run->store);
@@ -214,6 +231,7 @@ static enum status_code make_folders(struct dose_run *run, struct status *st)
 				   run->out);
 	if (mkdtemp(run->spool) == NULL)
 		return status_fail(st, STATUS_CONFIG, "%s: %s", run->spool, strerror(errno));
+	remove_earlier_results(absolute);
 	return STATUS_OK;
 }
 

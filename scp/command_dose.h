@@ -31,6 +31,9 @@ enum status_code dose_index(struct dose_run *run, char **paths, int count,
  * missing. Returns the exit code. */
 int dose_output(struct dose_run *run, const struct status *failed_job, struct status *st);
 
+/* --json when nothing could be planned: state and words, figures null. */
+void dose_print_fault(const struct status *st);
+
 /* Removes a folder and everything in it; symbolic links are not followed. */
 void dose_remove_folder(const char *path);
 

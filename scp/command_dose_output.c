@@ -109,6 +109,18 @@ static void print_json(const struct dose_run *run, const struct queue_result_row
 	json_end_object(&json);
 }
 
+void dose_print_fault(const struct status *st)
+{
+	struct json json = {.file = stdout};
+	json_begin_object(&json, NULL);
+	json_text(&json, "state", st->code == STATUS_REFUSE ? "refused" : "failed");
+	json_text(&json, "waits_for", st->text);
+	json_begin_array(&json, "results");
+	json_end_array(&json);
+	json_raw(&json, "figures", NULL);
+	json_end_object(&json);
+}
+
 static void print_lines(FILE *file, const char *lead, const char *lines)
 {
 	while (*lines != '\0') {
