@@ -226,17 +226,18 @@ static void noise_is_rician(void **state)
 	struct status st = STATUS_INIT;
 	struct phantom_model model;
 	phantom_model_abdomen(&model, false, false);
-	struct phantom_scan scan = {.grid = make_grid(96, 24, 3.75, 7), .snr = 20, .seed = 7};
-	uint16_t *first = calloc(96 * 96, sizeof *first), *other = calloc(96 * 96, sizeof *other);
+	struct phantom_scan scan = {.grid = make_grid(256, 40, 1.5, 5), .snr = 20, .seed = 7};
+	uint16_t *first = calloc(256 * 256, sizeof *first);
+	uint16_t *other = calloc(256 * 256, sizeof *other);
 	assert_true(first && other);
-	assert_ok(phantom_anatomy_slice(first, &model, &scan, 12, &st), &st);
-	assert_ok(phantom_anatomy_slice(other, &model, &scan, 12, &st), &st);
-	assert_memory_equal(first, other, 96 * 96 * sizeof *first);
+	assert_ok(phantom_anatomy_slice(first, &model, &scan, 20, &st), &st);
+	assert_ok(phantom_anatomy_slice(other, &model, &scan, 20, &st), &st);
+	assert_memory_equal(first, other, 256 * 256 * sizeof *first);
 	scan.seed = 8;
-	assert_ok(phantom_anatomy_slice(other, &model, &scan, 12, &st), &st);
+	assert_ok(phantom_anatomy_slice(other, &model, &scan, 20, &st), &st);
 	double sigma = PHANTOM_LIVER_SIGNAL / 20, sum = 0, squares = 0, products = 0;
 	int count = 0;
-	for (int at = 0; at < 96 * 15; at++, count++) { /* rows above the body */
+	for (int at = 0; at < 256 * 50; at++, count++) { /* rows above the body */
 		sum += first[at];
 		squares += (double)first[at] * first[at];
 		products += (first[at] - sigma * sqrt(PI / 2)) * (other[at] - sigma * sqrt(PI / 2));
