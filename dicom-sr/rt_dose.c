@@ -62,7 +62,8 @@ enum status_code rt_dose_quantise(uint16_t *stored, double *scaling_gy,
 	scaling = decimal_not_below(fmax(maximum_gy, 1e-6) / STORED_MAXIMUM);
 	for (size_t i = 0; i < count; i++) {
 		double dose = (double)dose_gy->samples[i];
-		long steps = dose > 0.0 ? lround(dose / scaling) : 0; /* NaN and negatives: 0 */
+		/* NaN and negatives: 0. The cut of the conversion rounds to the nearest step. */
+		double steps = dose > 0.0 ? dose / scaling + 0.5 : 0.0;
 		stored[i] = (uint16_t)(steps < STORED_MAXIMUM ? steps : STORED_MAXIMUM);
 	}
 	*scaling_gy = scaling;
