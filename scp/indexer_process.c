@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "dataset.h"
@@ -17,15 +18,18 @@
 #define POLL_MS		1000
 #define GATHER_MS	200
 #define PLAN_AT_LEAST_S 2.0 /* in a stream that never pauses, treatments are looked at this often */
+#define NICENESS	5
 #define MAX_WAKES	16
 
 /* Patients to come back to because time alone may change something: a series settles, a result is
  * late. */
+struct deferred_patient {
+	struct catalogue_patient_key key;
+	double due_s;
+};
+
 struct deferred {
-	struct {
-		struct catalogue_patient_key key;
-		double due_s;
-	} * patients;
+	struct deferred_patient *patients;
 	int count, capacity;
 };
 
@@ -200,6 +204,9 @@ int indexer_main(const struct config *config, const struct wake_pipes *wake)
 	struct status st = STATUS_INIT, no_commands = STATUS_INIT;
 	struct indexer indexer = {.config = config, .wake = wake, .listen_fd = -1};
 	log_set_role("indexer");
+	/* Receivers first: what is not indexed yet is safe in the logs, and a sender waits for each answer. */
+	if (nice(NICENESS) == -1)
+		log_line(LOG_DEBUG_LINE, "not nicer", "niceness=%d", NICENESS);
 	if (dataset_library_init(&st) != STATUS_OK ||
 	    store_open(&indexer.store, config->spool, &st) != STATUS_OK ||
 	    touch_all(&indexer, &st) != STATUS_OK) {
