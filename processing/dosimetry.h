@@ -166,9 +166,8 @@ struct dosimetry_time_point {
 	struct dosimetry_healthy healthy[DOSIMETRY_MAX_VOIS];
 	int n_healthy;					/* 0 without a liver and parts */
 	struct uptake_result trend[DOSIMETRY_MAX_VOIS]; /* tumours, at this time point */
-	double
-	    injected_activity_mbq; /* net, so far, each at its own injection time; NaN: unknown */
-	double injected_mass_mg;   /* sum A / SA so far; NaN: unknown */
+	double injected_activity_mbq;  /* net, so far, each at its own start; NaN: unknown */
+	double injected_mass_mg;       /* sum A / SA so far; NaN: unknown */
 	double recovered_activity_mbq; /* in the liver with all tumours; NaN without a liver */
 	double recovered_mass_mg;      /* the same region */
 	double recovery_ratio; /* recovered / injected activity; NaN when either is unknown */
@@ -182,12 +181,11 @@ struct dosimetry_time_point {
 	double resampled_mass_ratio;
 	double region_baseline_r2star_per_s; /* mean over healthy liver, scan grid */
 	double region_volume_ml; /* liver with its tumours on the scan grid; NaN without a liver */
-	double
-	    region_not_measured_ml; /* the part of it that could not contribute to the recovery */
-	double region_saturated_ml; /* the part of it that is a lower bound */
-	double sigma;		    /* noise SD of the scan, signal units */
-	double s0_scale;	    /* median S0 of the scan / of the baseline */
-	unsigned flags;		    /* enum dosimetry_flag */
+	double region_not_measured_ml; /* the part of it that cannot add to the recovery */
+	double region_saturated_ml;    /* the part of it that is a lower bound */
+	double sigma;		       /* noise SD of the scan, signal units */
+	double s0_scale;	       /* median S0 of the scan / of the baseline */
+	unsigned flags;		       /* enum dosimetry_flag */
 };
 
 struct dosimetry_result {

@@ -129,7 +129,7 @@ static enum status_code gather_evidence(struct job_evidence *e, const struct job
 	}
 	if (c->has_anatomy && add_scan(e, EVIDENCE_ANATOMY, &c->anatomy, st) != STATUS_OK)
 		return st->code;
-	if (c->has_structure_set && add_structure_set(e, c, st) != STATUS_OK)
+	if (c->input.n_vois > 0 && add_structure_set(e, c, st) != STATUS_OK)
 		return st->code;
 	e->evidence.study_header = e->study_header;
 	e->evidence.series = e->series;

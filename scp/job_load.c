@@ -387,14 +387,30 @@ static void fill_input(struct job_case *c)
 	c->input.vois = c->voi;
 }
 
+bool job_drop_vois(struct job_case *c, struct status *st)
+{
+	bool droppable = c->job->kind == JOB_MAP && c->config->baseline_voxelwise &&
+			 c->has_structure_set && st->code == STATUS_REFUSE && !c->superseded;
+	if (!droppable)
+		return false;
+	job_warn(c, "HO119", "contours not used: %.200s", st->text);
+	status_clear(st);
+	c->has_structure_set = false;
+	c->input.n_vois = 0;
+	for (int i = 0; i < c->input.n_injections; i++)
+		c->injection[i].part_voi = -1;
+	return true;
+}
+
 enum status_code job_load(struct job_case *c, double *fit_s, struct status *st)
 {
 	const struct job *job = c->job;
 	if (catalogue_load_patient(&c->patient, c->store, job->patient_id, job->patient_issuer,
 				   st) != STATUS_OK ||
 	    load_series(c, fit_s, st) != STATUS_OK || load_record(c, st) != STATUS_OK ||
-	    load_structure_set(c, st) != STATUS_OK || assess(c, st) != STATUS_OK ||
-	    make_masks(c, st) != STATUS_OK)
+	    load_structure_set(c, st) != STATUS_OK || assess(c, st) != STATUS_OK)
+		return st->code;
+	if (make_masks(c, st) != STATUS_OK && !job_drop_vois(c, st))
 		return st->code;
 	fill_params(c);
 	fill_input(c);

@@ -73,6 +73,10 @@ enum status_code job_find_series(struct job_scan *scan, bool *superseded,
 enum status_code job_load(struct job_case *c, double *fit_s, struct status *st) STATUS_CHECKED;
 void job_case_free(struct job_case *c);
 
+/* A dose map with the voxelwise baseline does not need its contours: what refused them becomes a
+ * warning, and the case goes on without. False: the job needs them, or something else failed. */
+bool job_drop_vois(struct job_case *c, struct status *st);
+
 void job_warn(struct job_case *c, const char *code, const char *format, ...) STATUS_PRINTF(3, 4);
 
 /* What is put: the object, and the figures beside it. */

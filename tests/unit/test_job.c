@@ -253,55 +253,76 @@ static void the_next_injection_leaves_earlier_maps_alone(void **state)
 	node_free(&node);
 }
 
-/* The structure set again, its first contour a little moved, under new UIDs and a later time. */
-static void write_later_contours(const char *from, const char *to)
+/* The phantom's structure set, to be changed. */
+static struct dataset *read_contours(void)
 {
 	struct status st = STATUS_INIT;
 	struct dataset *ds = NULL;
-	double *points = NULL;
-	size_t count;
-	struct dataset_path data =
-	    AT(TAG_ROIContourSequence, 0, TAG_ContourSequence, 0, TAG_ContourData);
-	assert_ok(dataset_read_file(&ds, from, &st), &st);
-	assert_ok(dataset_get_doubles(ds, data, &points, &count, &st), &st);
-	points[0] += 1;
-	assert_ok(dataset_set_doubles(ds, data, points, count, &st), &st);
+	struct dirent **names;
+	char path[700];
+	snprintf(path, sizeof path, "%s/phantom/dicom/90_rtstruct", root);
+	int files = scandir(path, &names, NULL, alphasort);
+	assert_int_equal(files, 3); /* with . and .. */
+	snprintf(path, sizeof path, "%s/phantom/dicom/90_rtstruct/%s", root, names[2]->d_name);
+	assert_ok(dataset_read_file(&ds, path, &st), &st);
+	for (int i = 0; i < files; i++)
+		free(names[i]);
+	free(names);
+	return ds;
+}
+
+/* Under new UIDs and a later time into the node. Takes ds. */
+static void add_contours(struct node *node, struct dataset *ds)
+{
+	struct status st = STATUS_INIT;
+	struct indexer_touched touched = {0};
+	char path[300], words[240];
+	bool used = false;
+	snprintf(path, sizeof path, "%s/later.dcm", node->spool);
 	assert_ok(dataset_set_string(ds, AT(TAG_SOPInstanceUID), "2.25.4711", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_SeriesInstanceUID), "2.25.4712", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_StructureSetTime), "235900", &st), &st);
-	assert_ok(dataset_write_file(ds, to, &st), &st);
-	free(points);
+	assert_ok(dataset_write_file(ds, path, &st), &st);
 	dataset_free(ds);
+	assert_ok(store_begin(node->store, &st), &st);
+	assert_ok(indexer_add_file(&used, words, node->store, node->config, path, &touched, &st),
+		  &st);
+	assert_ok(store_finish(node->store, &st), &st);
+	indexer_touched_free(&touched);
+	assert_true(used);
+}
+
+static void copy_contour(struct dataset *ds, unsigned to_roi, unsigned from_roi, unsigned contour,
+			 double shift_mm)
+{
+	struct status st = STATUS_INIT;
+	double *points = NULL;
+	size_t count;
+	assert_ok(dataset_get_doubles(ds,
+				      AT(TAG_ROIContourSequence, from_roi, TAG_ContourSequence,
+					 contour, TAG_ContourData),
+				      &points, &count, &st),
+		  &st);
+	points[0] += shift_mm;
+	assert_ok(dataset_set_doubles(ds,
+				      AT(TAG_ROIContourSequence, to_roi, TAG_ContourSequence,
+					 contour, TAG_ContourData),
+				      points, count, &st),
+		  &st);
+	free(points);
 }
 
 static void a_late_contour_set_gives_a_new_report_only(void **state)
 {
 	(void)state;
-	struct status st = STATUS_INIT;
 	struct node node = whole_treatment("late");
 	int done[3];
 	plan(&node);
 	run_all(&node, done);
 
-	struct dirent **names;
-	char from[700], to[300], words[240];
-	snprintf(from, sizeof from, "%s/phantom/dicom/90_rtstruct", root);
-	int files = scandir(from, &names, NULL, alphasort);
-	assert_int_equal(files, 3);
-	snprintf(from, sizeof from, "%s/phantom/dicom/90_rtstruct/%s", root, names[2]->d_name);
-	for (int i = 0; i < files; i++)
-		free(names[i]);
-	free(names);
-	snprintf(to, sizeof to, "%s/later.dcm", node.spool);
-	write_later_contours(from, to);
-	struct indexer_touched touched = {0};
-	bool used = false;
-	assert_ok(store_begin(node.store, &st), &st);
-	assert_ok(indexer_add_file(&used, words, node.store, node.config, to, &touched, &st), &st);
-	assert_ok(store_finish(node.store, &st), &st);
-	indexer_touched_free(&touched);
-	assert_true(used);
-
+	struct dataset *ds = read_contours();
+	copy_contour(ds, 0, 0, 0, 1);
+	add_contours(&node, ds);
 	assert_int_equal(plan(&node), 1);
 	run_all(&node, done);
 	assert_int_equal(done[JOB_FIT] + done[JOB_MAP], 0);
@@ -311,6 +332,51 @@ static void a_late_contour_set_gives_a_new_report_only(void **state)
 	assert_int_equal(count, 4);
 	assert_string_not_equal(rows[3].sop_instance_uid, rows[2].sop_instance_uid);
 	assert_true(file_contains(rows[3].path, rows[2].sop_instance_uid));
+	free(rows);
+	node_free(&node);
+}
+
+/* Tumour 1 drawn over tumour 2: refused in words where contours are needed; the maps need none. */
+static void overlapping_tumours_refuse_the_report_and_no_map(void **state)
+{
+	(void)state;
+	static const char *const folders[] = {"01_baseline", "02_T1w", "03_after_1"};
+	struct node node = node_new("overlap");
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+		add_folder(&node, folders[i]);
+	struct dataset *ds = read_contours();
+	unsigned contours =
+	    dataset_item_count(ds, AT(TAG_ROIContourSequence, 3, TAG_ContourSequence));
+	for (unsigned contour = 0; contour < contours; contour++)
+		copy_contour(ds, 3, 4, contour, 0);
+	add_contours(&node, ds);
+	add_record(&node);
+	assert_int_equal(plan(&node), 4);
+
+	bool worked = true;
+	int maps = 0, refused = 0;
+	while (worked) {
+		struct status st = STATUS_INIT, outcome = STATUS_INIT;
+		struct job job;
+		assert_ok(worker_run_one(&worked, &job, &outcome, node.config, node.store, &st),
+			  &st);
+		maps += worked && job.kind == JOB_MAP && outcome.code == STATUS_OK;
+		if (worked && job.kind == JOB_REPORT) {
+			assert_int_equal(outcome.code, STATUS_REFUSE);
+			assert_non_null(
+			    strstr(outcome.text, "\"Tumour 1\" and \"Tumour 2\" overlap"));
+			refused++;
+		}
+	}
+	assert_int_equal(maps, 1);
+	assert_int_equal(refused, 1);
+	struct queue_result_row *rows = NULL;
+	char figures[400];
+	assert_int_equal(list_results(&rows, &node), 1);
+	snprintf(figures, sizeof figures, "%s/results/%s/figures.json", node.spool,
+		 rows[0].job_hash);
+	assert_true(file_contains(figures, "contours not used"));
+	assert_false(file_contains(rows[0].path, "2.25.4711")); /* no DVH, no reference */
 	free(rows);
 	node_free(&node);
 }
@@ -546,6 +612,7 @@ int main(void)
 	    cmocka_unit_test(a_treatment_gives_maps_and_a_report),
 	    cmocka_unit_test(the_next_injection_leaves_earlier_maps_alone),
 	    cmocka_unit_test(a_late_contour_set_gives_a_new_report_only),
+	    cmocka_unit_test(overlapping_tumours_refuse_the_report_and_no_map),
 	    cmocka_unit_test(a_kill_before_the_commit_changes_no_byte),
 	    cmocka_unit_test(damaged_maps_are_made_again),
 	    cmocka_unit_test(other_evidence_supersedes_a_job),
