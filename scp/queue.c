@@ -104,14 +104,13 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 	if (queue_find(&known, &row, store, job->hash, st) != STATUS_OK)
 		return st->code;
 	if (known) {
-		/* what the hash leaves out follows the newest plan until the first claim */
+		/* What the hash leaves out follows the newest plan until the first claim; one that
+		 * ended superseded has no results and gets its identity anew. */
 		*added = row.state == JOB_SUPERSEDED;
 		return sql_run(
 		    store, st,
 		    "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
-		    "record_revision = CASE WHEN attempts = 0 OR state = 4 THEN ?2 ELSE "
-		    "record_revision END, "
-		    "structure_set_id = CASE WHEN attempts = 0 THEN ?3 ELSE structure_set_id END "
+		    "record_revision = ?2, structure_set_id = ?3, created_datetime = NULL "
 		    "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
 		    "til", job->hash, job->record_revision, job->structure_set_id);
 	}

@@ -251,6 +251,37 @@ static void test_superseded_and_back(void **state)
 	store_close(store);
 }
 
+/* What ended superseded while it ran comes back after another report: it follows that one. */
+static void test_superseded_gets_a_new_identity(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct store *store = open_store();
+	struct job old = make_job(JOB_REPORT, "r1", 1), new = make_job(JOB_REPORT, "r2", 1),
+		   claimed;
+	struct catalogue_patient_key *keys = NULL;
+	int count = 0;
+	(void)state;
+	add(store, &old, NULL);
+	assert_true(claim(store, &claimed, 1000));
+	finish(store, &claimed, JOB_SUPERSEDED, "a later revision of the record is in force", 1001);
+	assert_ok(queue_list_superseded(&keys, &count, store, 1000, &st), &st);
+	assert_int_equal(count, 1);
+	assert_string_equal(keys[0].patient_id, "P");
+	free(keys);
+	add(store, &new, NULL);
+	assert_true(claim(store, &claimed, 1002));
+	assert_ok(queue_result(store, &claimed, "class", "1.2.4", "1.2", "1", "/r2/sr.dcm", &st),
+		  &st);
+	finish(store, &claimed, JOB_DONE, "", 1003);
+	old.record_revision = 7;
+	assert_true(add(store, &old, NULL));
+	assert_true(claim(store, &claimed, 1004));
+	assert_string_equal(claimed.predecessor.sop_instance_uid, "1.2.4");
+	assert_int_equal(claimed.identity.version, 2);
+	assert_int_equal(claimed.record_revision, 7);
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +292,7 @@ int main(void)
 	    cmocka_unit_test(test_recover_leaves_the_living_alone),
 	    cmocka_unit_test(test_reports_follow_each_other),
 	    cmocka_unit_test(test_superseded_and_back),
+	    cmocka_unit_test(test_superseded_gets_a_new_identity),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
