@@ -98,7 +98,7 @@ static void write_plane(struct writer *w, const struct mr_image_series *series, 
 }
 
 static void write_pixels(struct writer *w, const struct mr_image_series *series,
-                         const uint16_t *pixels)
+			 const uint16_t *pixels)
 {
 	const struct grid *grid = series->grid;
 	writer_int(w, AT(TAG_SamplesPerPixel), 1);
@@ -112,13 +112,13 @@ static void write_pixels(struct writer *w, const struct mr_image_series *series,
 	writer_doubles(w, AT(TAG_WindowCenter), &series->window_centre, 1);
 	writer_doubles(w, AT(TAG_WindowWidth), &series->window_width, 1);
 	if (w->code == STATUS_OK)
-		w->code = dataset_set_pixels_u16(
-		        w->ds, pixels, (size_t)grid->rows * (size_t)grid->columns, w->st);
+		w->code = dataset_set_pixels_u16(w->ds, pixels,
+						 (size_t)grid->rows * (size_t)grid->columns, w->st);
 }
 
 enum status_code mr_image_build(struct dataset **ds, const struct mr_image_series *series,
-                                const char *sop_instance_uid, int slice, int echo, double te_ms,
-                                int instance_number, const uint16_t *pixels, struct status *st)
+				const char *sop_instance_uid, int slice, int echo, double te_ms,
+				int instance_number, const uint16_t *pixels, struct status *st)
 {
 	struct dataset *made = NULL;
 	if (dataset_new(&made, st) != STATUS_OK)

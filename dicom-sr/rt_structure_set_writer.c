@@ -1,4 +1,5 @@
-/* rt_structure_set_writer.c - see rt_structure_set_writer.h; attributes in module order of PS3.3 A.19. */
+/* rt_structure_set_writer.c - see rt_structure_set_writer.h; attributes in module order of PS3.3
+ * A.19. */
 #include "rt_structure_set_writer.h"
 
 #include <math.h>
@@ -10,9 +11,9 @@
 #include "writer.h"
 
 #define RT_STRUCTURE_SET_STORAGE "1.2.840.10008.5.1.4.1.1.481.3"
-#define MR_IMAGE_STORAGE         "1.2.840.10008.5.1.4.1.1.4"
-#define STUDY_COMPONENT          "1.2.840.10008.3.1.2.3.1" /* as Referenced SOP Class of a study */
-#define LONGEST_ELEMENT          65534
+#define MR_IMAGE_STORAGE	 "1.2.840.10008.5.1.4.1.1.4"
+#define STUDY_COMPONENT		 "1.2.840.10008.3.1.2.3.1" /* class of a study */
+#define LONGEST_ELEMENT		 65534
 
 static void write_head(struct writer *w, const struct rt_structure_input *input)
 {
@@ -49,7 +50,7 @@ static void write_head(struct writer *w, const struct rt_structure_input *input)
 }
 
 static void write_image(struct writer *w, struct dataset_path sequence, uint32_t item,
-                        const char *uid)
+			const char *uid)
 {
 	writer_string(w, writer_below(sequence, item, TAG_ReferencedSOPClassUID), MR_IMAGE_STORAGE);
 	writer_string(w, writer_below(sequence, item, TAG_ReferencedSOPInstanceUID), uid);
@@ -62,17 +63,17 @@ static void write_references(struct writer *w, const struct rt_structure_input *
 	struct dataset_path series = writer_below(study, 0, TAG_RTReferencedSeriesSequence);
 	struct dataset_path images = writer_below(series, 0, TAG_ContourImageSequence);
 	writer_string(w, writer_below(frame, 0, TAG_FrameOfReferenceUID),
-	              input->frame_of_reference_uid);
+		      input->frame_of_reference_uid);
 	writer_string(w, writer_below(study, 0, TAG_ReferencedSOPClassUID), STUDY_COMPONENT);
 	writer_string(w, writer_below(study, 0, TAG_ReferencedSOPInstanceUID),
-	              input->study->study_instance_uid);
+		      input->study->study_instance_uid);
 	writer_string(w, writer_below(series, 0, TAG_SeriesInstanceUID), input->image_series_uid);
 	for (int i = 0; i < input->n_images; i++)
 		write_image(w, images, (uint32_t)i, input->image_uids[i]);
 }
 
 static void write_points(struct writer *w, struct dataset_path path,
-                         const struct rt_structure_contour *contour)
+			 const struct rt_structure_contour *contour)
 {
 	size_t values = 3 * (size_t)contour->points, used = 0, room = values * 13 + 1;
 	char *text = w->code == STATUS_OK ? malloc(room) : NULL;
@@ -83,10 +84,11 @@ static void write_points(struct writer *w, struct dataset_path path,
 	}
 	for (size_t i = 0; i < values; i++)
 		used += (size_t)snprintf(text + used, room - used, i ? "\\%.3f" : "%.3f",
-		                         contour->points_mm[i] + 0.0);
+					 contour->points_mm[i] + 0.0);
 	if (used > LONGEST_ELEMENT)
-		w->code = status_fail(w->st, STATUS_BUG, "a contour of %d points is too long for one element",
-		                      contour->points);
+		w->code = status_fail(w->st, STATUS_BUG,
+				      "a contour of %d points is too long for one element",
+				      contour->points);
 	writer_string(w, path, text);
 	free(text);
 }
@@ -95,20 +97,20 @@ static void write_region(struct writer *w, const struct rt_structure_input *inpu
 {
 	const struct rt_structure_region *region = &input->regions[at];
 	struct dataset_path contours =
-	        AT(TAG_ROIContourSequence, (uint32_t)at, TAG_ContourSequence);
+	    AT(TAG_ROIContourSequence, (uint32_t)at, TAG_ContourSequence);
 	char colour[40];
 	snprintf(colour, sizeof colour, "%d\\%d\\%d", region->colour[0], region->colour[1],
-	         region->colour[2]);
+		 region->colour[2]);
 	writer_string(w, AT(TAG_ROIContourSequence, (uint32_t)at, TAG_ROIDisplayColor), colour);
 	for (int i = 0; i < region->n_contours; i++) {
 		const struct rt_structure_contour *contour = &region->contours[i];
 		uint32_t item = (uint32_t)i;
 		write_image(w, writer_below(contours, item, TAG_ContourImageSequence), 0,
-		            input->image_uids[contour->slice]);
+			    input->image_uids[contour->slice]);
 		writer_string(w, writer_below(contours, item, TAG_ContourGeometricType),
-		              "CLOSED_PLANAR");
+			      "CLOSED_PLANAR");
 		writer_int(w, writer_below(contours, item, TAG_NumberOfContourPoints),
-		           contour->points);
+			   contour->points);
 		writer_int(w, writer_below(contours, item, TAG_ContourNumber), i + 1);
 		write_points(w, writer_below(contours, item, TAG_ContourData), contour);
 	}
@@ -116,7 +118,7 @@ static void write_region(struct writer *w, const struct rt_structure_input *inpu
 }
 
 enum status_code rt_structure_set_build(struct dataset **ds, const struct rt_structure_input *input,
-                                        struct status *st)
+					struct status *st)
 {
 	struct dataset *made = NULL;
 	if (dataset_new(&made, st) != STATUS_OK)
@@ -129,7 +131,7 @@ enum status_code rt_structure_set_build(struct dataset **ds, const struct rt_str
 		const struct dataset_path roi = AT(TAG_StructureSetROISequence);
 		writer_int(&w, writer_below(roi, item, TAG_ROINumber), i + 1);
 		writer_string(&w, writer_below(roi, item, TAG_ReferencedFrameOfReferenceUID),
-		              input->frame_of_reference_uid);
+			      input->frame_of_reference_uid);
 		writer_string(&w, writer_below(roi, item, TAG_ROIName), input->regions[i].name);
 		writer_string(&w, writer_below(roi, item, TAG_ROIGenerationAlgorithm), "AUTOMATIC");
 	}
@@ -141,7 +143,7 @@ enum status_code rt_structure_set_build(struct dataset **ds, const struct rt_str
 		writer_int(&w, writer_below(seen, item, TAG_ObservationNumber), i + 1);
 		writer_int(&w, writer_below(seen, item, TAG_ReferencedROINumber), i + 1);
 		writer_string(&w, writer_below(seen, item, TAG_RTROIInterpretedType),
-		              input->regions[i].interpreted_type);
+			      input->regions[i].interpreted_type);
 		writer_empty(&w, writer_below(seen, item, TAG_ROIInterpreter));
 	}
 	writer_string(&w, AT(TAG_ApprovalStatus), "UNAPPROVED");

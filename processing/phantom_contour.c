@@ -1,8 +1,8 @@
 /* phantom_contour.c - where the phantom's surfaces cut a slice plane.
  *
- * The distance function is sampled on a square lattice in the plane; wherever it changes sign along a lattice edge, bisection puts a
- * corner on the surface; the corners of each cell are joined. Every edge with a corner has two neighbours, so following them gives
- * closed polygons. */
+ * The distance function is sampled on a square lattice in the plane; wherever it changes sign along
+ * a lattice edge, bisection puts a corner on the surface; the corners of each cell are joined.
+ * Every edge with a corner has two neighbours, so following them gives closed polygons. */
 #include "phantom.h"
 
 #include <math.h>
@@ -15,10 +15,10 @@ struct lattice {
 	const struct phantom_model *model;
 	const struct phantom_voi *voi;
 	double corner[3], across[3], down[3]; /* patient point of node (0, 0) and steps */
-	int width, height;                    /* nodes */
-	float *value;                         /* distance at the nodes */
-	int32_t *link;                        /* per edge: its two neighbours, -1 none */
-	double *cut;                          /* per edge: share along it */
+	int width, height;		      /* nodes */
+	float *value;			      /* distance at the nodes */
+	int32_t *link;			      /* per edge: its two neighbours, -1 none */
+	double *cut;			      /* per edge: share along it */
 };
 
 /* Edges are numbered 2 * node (to the right) and 2 * node + 1 (downwards). */
@@ -28,8 +28,8 @@ static void edge_point(const struct lattice *lattice, int32_t edge, double share
 	double x = node % lattice->width + (edge % 2 == 0 ? share : 0);
 	double y = node / lattice->width + (edge % 2 == 0 ? 0 : share);
 	for (int axis = 0; axis < 3; axis++)
-		point[axis] = lattice->corner[axis] + x * lattice->across[axis] +
-		              y * lattice->down[axis];
+		point[axis] =
+		    lattice->corner[axis] + x * lattice->across[axis] + y * lattice->down[axis];
 }
 
 static void cut_edge(struct lattice *lattice, int32_t edge, bool starts_inside)
@@ -59,7 +59,7 @@ static void join_cell(struct lattice *lattice, int x, int y)
 	int node = y * lattice->width + x;
 	const int corner[4] = {node, node + 1, node + 1 + lattice->width, node + lattice->width};
 	const int32_t edge[4] = {2 * node, 2 * (node + 1) + 1, 2 * (node + lattice->width),
-	                         2 * node + 1};
+				 2 * node + 1};
 	bool inside[4];
 	int32_t crossed[4];
 	int count = 0;
@@ -82,10 +82,10 @@ static void join_cell(struct lattice *lattice, int x, int y)
 }
 
 static enum status_code add_contour(struct phantom_contour_set *set, const double *points,
-                                    int count, int slice, struct status *st)
+				    int count, int slice, struct status *st)
 {
 	struct phantom_contour *grown =
-	        realloc(set->contours, (size_t)(set->count + 1) * sizeof *grown);
+	    realloc(set->contours, (size_t)(set->count + 1) * sizeof *grown);
 	if (grown)
 		set->contours = grown;
 	double *copy = malloc((size_t)count * 3 * sizeof *copy);
@@ -100,7 +100,7 @@ static enum status_code add_contour(struct phantom_contour_set *set, const doubl
 
 /* Follows every chain of linked edges once. */
 static enum status_code follow_chains(struct phantom_contour_set *set, struct lattice *lattice,
-                                      int slice, struct status *st)
+				      int slice, struct status *st)
 {
 	int32_t edges = 2 * lattice->width * lattice->height;
 	double *points = malloc((size_t)edges * 3 * sizeof *points);
@@ -123,7 +123,7 @@ static enum status_code follow_chains(struct phantom_contour_set *set, struct la
 }
 
 static enum status_code contour_slice(struct phantom_contour_set *set, struct lattice *lattice,
-                                      int slice, struct status *st)
+				      int slice, struct status *st)
 {
 	int nodes = lattice->width * lattice->height;
 	bool any = false;
@@ -131,7 +131,7 @@ static enum status_code contour_slice(struct phantom_contour_set *set, struct la
 		double point[3];
 		edge_point(lattice, 2 * node, 0, point);
 		lattice->value[node] =
-		        (float)phantom_distance_mm(lattice->model, lattice->voi, point);
+		    (float)phantom_distance_mm(lattice->model, lattice->voi, point);
 		any = any || lattice->value[node] <= 0;
 	}
 	if (!any)
@@ -154,7 +154,7 @@ static enum status_code contour_slice(struct phantom_contour_set *set, struct la
 
 /* Box of the VOI in columns and rows of the grid, over all slices, with a margin. */
 static void plane_box(double low[2], double high[2], const struct phantom_model *model,
-                      const struct phantom_voi *voi, const struct grid *grid)
+		      const struct phantom_voi *voi, const struct grid *grid)
 {
 	double from[3], to[3];
 	for (int axis = 0; axis < 3; axis++) {
@@ -162,7 +162,8 @@ static void plane_box(double low[2], double high[2], const struct phantom_model 
 		to[axis] = model->high_mm[axis];
 		if (voi->role == PHANTOM_TUMOUR) {
 			const struct phantom_ellipsoid *shape = &model->tumours[voi->tumour].shape;
-			from[axis] = fmax(from[axis], shape->centre_mm[axis] - shape->semi_mm[axis]);
+			from[axis] =
+			    fmax(from[axis], shape->centre_mm[axis] - shape->semi_mm[axis]);
 			to[axis] = fmin(to[axis], shape->centre_mm[axis] + shape->semi_mm[axis]);
 		}
 	}
@@ -174,7 +175,7 @@ static void plane_box(double low[2], double high[2], const struct phantom_model 
 			patient[axis] = model->origin_mm[axis];
 			for (int row = 0; row < 3; row++)
 				patient[axis] += model->axes[row][axis] *
-				                 (corner & (1 << row) ? to[row] : from[row]);
+						 (corner & (1 << row) ? to[row] : from[row]);
 		}
 		grid_to_voxel(grid, patient, voxel);
 		for (int axis = 0; axis < 2; axis++) {
@@ -184,9 +185,9 @@ static void plane_box(double low[2], double high[2], const struct phantom_model 
 	}
 }
 
-enum status_code phantom_contours(struct phantom_contour_set *set, const struct phantom_model *model,
-                                  const struct phantom_voi *voi, const struct grid *grid,
-                                  double step_mm, struct status *st)
+enum status_code phantom_contours(struct phantom_contour_set *set,
+				  const struct phantom_model *model, const struct phantom_voi *voi,
+				  const struct grid *grid, double step_mm, struct status *st)
 {
 	double low[2], high[2], step[2];
 	plane_box(low, high, model, voi, grid);

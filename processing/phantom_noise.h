@@ -1,7 +1,9 @@
-/* phantom_noise.h - Gaussian noise as a function of (key, index): no state, so no order of work matters.
+/* phantom_noise.h - Gaussian noise as a function of (key, index): no state, so no order of work
+ * matters.
  *
- * 64 well mixed bits per index (the finaliser of Steele, Lea and Flood's SplitMix, twice) give two uniform numbers, and these a pair of
- * independent standard normal deviates (Box and Muller 1958). The largest deviate is 6.7. */
+ * 64 well mixed bits per index (the finaliser of Steele, Lea and Flood's SplitMix, twice) give two
+ * uniform numbers, and these a pair of independent standard normal deviates (Box and Muller 1958).
+ * The largest deviate is 6.7. */
 #ifndef PHANTOM_NOISE_H
 #define PHANTOM_NOISE_H
 

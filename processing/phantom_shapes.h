@@ -1,4 +1,5 @@
-/* phantom_shapes.h - what the phantom's own files share; nobody else needs it. Points are local (see phantom.h). */
+/* phantom_shapes.h - what the phantom's own files share; nobody else needs it. Points are local
+ * (see phantom.h). */
 #ifndef PHANTOM_SHAPES_H
 #define PHANTOM_SHAPES_H
 
@@ -7,11 +8,11 @@
 double phantom_smooth_step(double t);
 double phantom_ellipsoid_distance_mm(const struct phantom_ellipsoid *shape, const double point[3]);
 void phantom_to_local(const struct phantom_model *model, const double patient_mm[3],
-                      double local[3]);
+		      double local[3]);
 double phantom_liver_distance_mm(const struct phantom_model *model, const double local[3]);
 double phantom_cut_distance_mm(const struct phantom_model *model, const double local[3]);
 void phantom_local_weights(double weights[1 + PHANTOM_MAX_TUMOURS],
-                           const struct phantom_model *model, const double local[3]);
+			   const struct phantom_model *model, const double local[3]);
 
 /* Kinds of tissue; only liver and tumour can hold microspheres. */
 enum phantom_tissue_kind {

@@ -1,8 +1,8 @@
 /* phantom_signal.c - from shapes and uptake to the pixels of one slice.
  *
- * A voxel whose corners are all of one kind of tissue away from the liver is that tissue; any other one is sampled at
- * SUB_IN_PLANE x SUB_IN_PLANE x SUB_THROUGH points and its signal is the mean of theirs (means of signals, not of R2*: what a scanner
- * does to a voxel that holds two tissues). */
+ * A voxel whose corners are all of one kind of tissue away from the liver is that tissue; any other
+ * one is sampled at SUB_IN_PLANE x SUB_IN_PLANE x SUB_THROUGH points and its signal is the mean of
+ * theirs (means of signals, not of R2*: what a scanner does to a voxel that holds two tissues). */
 #include "phantom.h"
 
 #include <math.h>
@@ -20,15 +20,15 @@
 
 /* Patient points of the sub-voxels of a voxel. */
 static void sub_voxels(double points[SUB_SAMPLES][3], const struct grid *grid, int column, int row,
-                       int slice)
+		       int slice)
 {
 	int at = 0;
 	for (int k = 0; k < SUB_THROUGH; k++)
 		for (int j = 0; j < SUB_IN_PLANE; j++)
 			for (int i = 0; i < SUB_IN_PLANE; i++) {
 				double voxel[3] = {column - 0.5 + (i + 0.5) / SUB_IN_PLANE,
-				                   row - 0.5 + (j + 0.5) / SUB_IN_PLANE,
-				                   slice - 0.5 + (k + 0.5) / SUB_THROUGH};
+						   row - 0.5 + (j + 0.5) / SUB_IN_PLANE,
+						   slice - 0.5 + (k + 0.5) / SUB_THROUGH};
 				grid_to_patient(grid, voxel, points[at++]);
 			}
 }
@@ -39,9 +39,8 @@ static uint8_t *corner_kinds(const struct phantom_model *model, const struct gri
 	size_t width = (size_t)grid->columns + 1, height = (size_t)grid->rows + 1;
 	uint8_t *kinds = malloc(2 * width * height);
 	for (size_t at = 0; kinds && at < 2 * width * height; at++) {
-		double voxel[3] = {(double)(at % width) - 0.5,
-		                   (double)(at / width % height) - 0.5,
-		                   slice - 0.5 + (double)(at / (width * height))};
+		double voxel[3] = {(double)(at % width) - 0.5, (double)(at / width % height) - 0.5,
+				   slice - 0.5 + (double)(at / (width * height))};
 		double point[3];
 		struct phantom_tissue tissue;
 		grid_to_patient(grid, voxel, point);
@@ -67,7 +66,7 @@ static int common_kind(const uint8_t *kinds, const struct grid *grid, int column
 
 /* Adds s0 * exp(-te * r2star) for all echoes: equal spacing needs two exponentials only. */
 static void add_decay(double *signal, const struct phantom_scan *scan, bool even, double s0,
-                      double r2star_per_s)
+		      double r2star_per_s)
 {
 	if (even) {
 		double value = s0 * exp(-scan->te_ms[0] * r2star_per_s / 1000);
@@ -83,7 +82,8 @@ static void add_decay(double *signal, const struct phantom_scan *scan, bool even
 static bool echoes_even(const struct phantom_scan *scan)
 {
 	for (int e = 2; e < scan->echoes; e++)
-		if (fabs(scan->te_ms[e] - scan->te_ms[e - 1] - scan->te_ms[1] + scan->te_ms[0]) > 1e-9)
+		if (fabs(scan->te_ms[e] - scan->te_ms[e - 1] - scan->te_ms[1] + scan->te_ms[0]) >
+		    1e-9)
 			return false;
 	return scan->echoes > 1;
 }
@@ -108,8 +108,8 @@ static double noise_sigma(const struct phantom_scan *scan)
 
 /* Mean signals of one voxel, [series][echo]. */
 static void voxel_signals(double *signals, const struct phantom_model *model,
-                          const struct phantom_course *course, const struct phantom_scan *scan,
-                          bool even, int kind, const int voxel[3])
+			  const struct phantom_course *course, const struct phantom_scan *scan,
+			  bool even, int kind, const int voxel[3])
 {
 	int series_count = 1 + course->injections;
 	size_t values = (size_t)series_count * (size_t)scan->echoes;
@@ -141,17 +141,17 @@ static void voxel_signals(double *signals, const struct phantom_model *model,
 		for (int j = 0; j < course->injections; j++) {
 			for (int w = 0; w <= model->n_tumours; w++)
 				r2star += course->relaxivity_per_s_per_mg_per_ml *
-				          course->level_mg_per_ml[j][w] * weights[w];
+					  course->level_mg_per_ml[j][w] * weights[w];
 			add_decay(signals + (j + 1) * scan->echoes, scan, even,
-			          tissue.s0 / SUB_SAMPLES, r2star);
+				  tissue.s0 / SUB_SAMPLES, r2star);
 		}
 	}
 }
 
 enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom_model *model,
-                                          const struct phantom_course *course,
-                                          const struct phantom_scan *scan, int slice,
-                                          struct status *st)
+					  const struct phantom_course *course,
+					  const struct phantom_scan *scan, int slice,
+					  struct status *st)
 {
 	const struct grid *grid = &scan->grid;
 	size_t area = (size_t)grid->columns * (size_t)grid->rows;
@@ -168,20 +168,20 @@ enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom
 			const int voxel[3] = {column, row, slice};
 			size_t at = (size_t)row * (size_t)grid->columns + (size_t)column;
 			voxel_signals(signals, model, course, scan, even,
-			              common_kind(kinds, grid, column, row), voxel);
+				      common_kind(kinds, grid, column, row), voxel);
 			for (int image = 0; image < images; image++)
-				pixels[(size_t)image * area + at] = noisy_count(
-				        signals[image], sigma,
-				        phantom_noise_key(scan->seed, (uint64_t)image),
-				        (uint64_t)slice * area + at);
+				pixels[(size_t)image * area + at] =
+				    noisy_count(signals[image], sigma,
+						phantom_noise_key(scan->seed, (uint64_t)image),
+						(uint64_t)slice * area + at);
 		}
 	free(kinds);
 	return STATUS_OK;
 }
 
 enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_model *model,
-                                       const struct phantom_scan *scan, int slice,
-                                       struct status *st)
+				       const struct phantom_scan *scan, int slice,
+				       struct status *st)
 {
 	const struct grid *grid = &scan->grid;
 	size_t area = (size_t)grid->columns * (size_t)grid->rows;
@@ -211,8 +211,8 @@ enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_mo
 }
 
 void phantom_add_microspheres(float *out, const float *samples, const struct phantom_model *model,
-                              const struct phantom_course *course, int injections,
-                              const struct phantom_scan *scan, double sigma, int slice)
+			      const struct phantom_course *course, int injections,
+			      const struct phantom_scan *scan, double sigma, int slice)
 {
 	const struct grid *grid = &scan->grid;
 	size_t area = (size_t)grid->columns * (size_t)grid->rows;
@@ -220,14 +220,14 @@ void phantom_add_microspheres(float *out, const float *samples, const struct pha
 	for (size_t at = 0; at < area; at++) {
 		double points[SUB_SAMPLES][3], fall[PHANTOM_MAX_ECHOES] = {0};
 		sub_voxels(points, grid, (int)(at % (size_t)grid->columns),
-		           (int)(at / (size_t)grid->columns), slice);
+			   (int)(at / (size_t)grid->columns), slice);
 		for (int sub = 0; sub < SUB_SAMPLES; sub++) {
 			double weights[1 + PHANTOM_MAX_TUMOURS], delta_r2star = 0;
 			phantom_weights(weights, model, points[sub]);
 			for (int j = 0; j < injections; j++)
 				for (int w = 0; w <= model->n_tumours; w++)
 					delta_r2star += course->relaxivity_per_s_per_mg_per_ml *
-					                course->level_mg_per_ml[j][w] * weights[w];
+							course->level_mg_per_ml[j][w] * weights[w];
 			add_decay(fall, scan, even, 1.0 / SUB_SAMPLES, delta_r2star);
 		}
 		for (int e = 0; e < scan->echoes; e++) {
@@ -236,7 +236,7 @@ void phantom_add_microspheres(float *out, const float *samples, const struct pha
 			float pair[2];
 			uint64_t stream = (uint64_t)(injections * scan->echoes + e);
 			phantom_noise_pair(pair, phantom_noise_key(scan->seed, stream),
-			                   (uint64_t)slice * area + at);
+					   (uint64_t)slice * area + at);
 			double real = (double)samples[sample] * fall[e] + missing * (double)pair[0];
 			double imaginary = missing * (double)pair[1];
 			out[sample] = (float)sqrt(real * real + imaginary * imaginary);

@@ -1,8 +1,10 @@
-/* phantom_truth.c - integrals of the continuous field over the continuous shapes, and what follows from them.
+/* phantom_truth.c - integrals of the continuous field over the continuous shapes, and what follows
+ * from them.
  *
- * Lines parallel to the local z axis pass the middles of step_mm squares. On each, the liver's surface is found by bisection, the
- * tumours' and the dividing plane in closed form; between two such cuts everything is smooth and two Gauss points per
- * 2 mm integrate it. So only the spread over lines carries an error, and it falls quickly with the step. */
+ * Lines parallel to the local z axis pass the middles of step_mm squares. On each, the liver's
+ * surface is found by bisection, the tumours' and the dividing plane in closed form; between two
+ * such cuts everything is smooth and two Gauss points per 2 mm integrate it. So only the spread
+ * over lines carries an error, and it falls quickly with the step. */
 #include "phantom.h"
 
 #include <math.h>
@@ -32,7 +34,7 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 static double surface_between(const struct phantom_model *model, const double point[3],
-                              double inside_z, double outside_z)
+			      double inside_z, double outside_z)
 {
 	double probe[3] = {point[0], point[1], 0};
 	for (int i = 0; i < 48; i++) {
@@ -61,15 +63,14 @@ static int line_cuts(double cuts[MAX_CUTS], const struct phantom_model *model, c
 		point[2] = low + (high - low) * i / steps;
 		bool is_inside = phantom_liver_distance_mm(model, point) <= 0;
 		if (is_inside != was_inside)
-			cuts[count++] = is_inside
-			                        ? surface_between(model, point, point[2], before)
-			                        : surface_between(model, point, before, point[2]);
+			cuts[count++] = is_inside ? surface_between(model, point, point[2], before)
+						  : surface_between(model, point, before, point[2]);
 		was_inside = is_inside;
 	}
 	if (model->has_parts && model->cut_normal[2] != 0) {
 		double z = (model->cut_offset_mm - model->cut_normal[0] * at[0] -
-		            model->cut_normal[1] * at[1]) /
-		           model->cut_normal[2];
+			    model->cut_normal[1] * at[1]) /
+			   model->cut_normal[2];
 		if (z > low && z < high)
 			cuts[count++] = z;
 	}
@@ -88,7 +89,7 @@ static int line_cuts(double cuts[MAX_CUTS], const struct phantom_model *model, c
 }
 
 static void add_segment(struct phantom_integrals *sum, const struct phantom_model *model,
-                        const double at[2], double from, double to, double area_ml_per_mm)
+			const double at[2], double from, double to, double area_ml_per_mm)
 {
 	static const double gauss = 0.57735026918962576451;
 	double point[3] = {at[0], at[1], (from + to) / 2};
@@ -122,7 +123,7 @@ static void integrate_rows(void *user, size_t first, size_t last)
 	for (size_t row = first; row < last; row++) {
 		for (int column = 0; column < job->columns; column++) {
 			double at[2] = {model->low_mm[0] + (column + 0.5) * job->step_mm,
-			                model->low_mm[1] + ((double)row + 0.5) * job->step_mm};
+					model->low_mm[1] + ((double)row + 0.5) * job->step_mm};
 			double cuts[MAX_CUTS];
 			int count = line_cuts(cuts, model, at);
 			for (int i = 0; i + 1 < count; i++)
@@ -132,16 +133,16 @@ static void integrate_rows(void *user, size_t first, size_t last)
 }
 
 enum status_code phantom_integrate(struct phantom_integrals *integrals,
-                                   const struct phantom_model *model, double step_mm, int threads,
-                                   struct status *st)
+				   const struct phantom_model *model, double step_mm, int threads,
+				   struct status *st)
 {
 	size_t rows = (size_t)ceil((model->high_mm[1] - model->low_mm[1]) / step_mm);
 	size_t chunks = (rows + ROW_CHUNK - 1) / ROW_CHUNK;
 	struct integration job = {
-	        .model = model,
-	        .step_mm = step_mm,
-	        .columns = (int)ceil((model->high_mm[0] - model->low_mm[0]) / step_mm),
-	        .chunks = calloc(chunks, sizeof *job.chunks),
+	    .model = model,
+	    .step_mm = step_mm,
+	    .columns = (int)ceil((model->high_mm[0] - model->low_mm[0]) / step_mm),
+	    .chunks = calloc(chunks, sizeof *job.chunks),
 	};
 	if (!job.chunks)
 		return status_fail(st, STATUS_RETRY, "no memory for the phantom's integrals");
@@ -152,14 +153,15 @@ enum status_code phantom_integrate(struct phantom_integrals *integrals,
 		for (int part = 0; part < 3; part++) {
 			integrals->volume_ml[part] += job.chunks[chunk].volume_ml[part];
 			for (int w = 0; w <= PHANTOM_MAX_TUMOURS; w++)
-				integrals->weight_ml[part][w] += job.chunks[chunk].weight_ml[part][w];
+				integrals->weight_ml[part][w] +=
+				    job.chunks[chunk].weight_ml[part][w];
 		}
 	free(job.chunks);
 	return STATUS_OK;
 }
 
 enum status_code phantom_solve(struct phantom_course *course, const struct phantom_model *model,
-                               const struct phantom_integrals *integrals, struct status *st)
+			       const struct phantom_integrals *integrals, struct status *st)
 {
 	int n = course->injections;
 	for (int j = 0; j < n; j++) {
@@ -174,9 +176,9 @@ enum status_code phantom_solve(struct phantom_course *course, const struct phant
 		}
 		level[0] = rest_mg / integrals->weight_ml[0][0];
 		if (!(level[0] >= 0))
-			return status_fail(st, STATUS_REFUSE,
-			                   "injection %d: the tumours would take more than was injected",
-			                   j + 1);
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "injection %d: the tumours would take more than was injected", j + 1);
 	}
 	return STATUS_OK;
 }
@@ -192,9 +194,9 @@ static double tumour_volume_ml(const struct phantom_model *model, int tumour)
 
 /* Integrals of the weights over a VOI, and its volume. Inside a tumour its own weight is 1. */
 static double voi_integrals(double weight_ml[1 + PHANTOM_MAX_TUMOURS],
-                            const struct phantom_model *model,
-                            const struct phantom_integrals *integrals,
-                            const struct phantom_voi *voi, bool healthy)
+			    const struct phantom_model *model,
+			    const struct phantom_integrals *integrals,
+			    const struct phantom_voi *voi, bool healthy)
 {
 	for (int w = 0; w <= PHANTOM_MAX_TUMOURS; w++)
 		weight_ml[w] = 0;
@@ -216,7 +218,7 @@ static double voi_integrals(double weight_ml[1 + PHANTOM_MAX_TUMOURS],
 }
 
 static void accumulate(struct phantom_truth *truth, const struct phantom_course *course,
-                       const double weight_ml[1 + PHANTOM_MAX_TUMOURS], double volume_ml)
+		       const double weight_ml[1 + PHANTOM_MAX_TUMOURS], double volume_ml)
 {
 	double gy_per_mbq_per_ml = course->dose_constant_mj_per_mbq / course->density_g_per_ml;
 	double mass_mg = 0, activity_mbq = 0;
@@ -230,14 +232,14 @@ static void accumulate(struct phantom_truth *truth, const struct phantom_course 
 		truth->activity_mbq[j] = activity_mbq;
 		truth->mean_dose_gy[j] = activity_mbq / volume_ml * gy_per_mbq_per_ml;
 		truth->delta_r2star_per_s[j] =
-		        mass_mg / volume_ml * course->relaxivity_per_s_per_mg_per_ml;
+		    mass_mg / volume_ml * course->relaxivity_per_s_per_mg_per_ml;
 		truth->tumour_to_normal[j] = NAN;
 	}
 }
 
 void phantom_truth_healthy(struct phantom_truth *truth, const struct phantom_model *model,
-                           const struct phantom_integrals *integrals,
-                           const struct phantom_course *course, const struct phantom_voi *voi)
+			   const struct phantom_integrals *integrals,
+			   const struct phantom_course *course, const struct phantom_voi *voi)
 {
 	double weight_ml[1 + PHANTOM_MAX_TUMOURS];
 	double volume_ml = voi_integrals(weight_ml, model, integrals, voi, true);
@@ -245,8 +247,8 @@ void phantom_truth_healthy(struct phantom_truth *truth, const struct phantom_mod
 }
 
 void phantom_truth(struct phantom_truth *truth, const struct phantom_model *model,
-                   const struct phantom_integrals *integrals, const struct phantom_course *course,
-                   const struct phantom_voi *voi)
+		   const struct phantom_integrals *integrals, const struct phantom_course *course,
+		   const struct phantom_voi *voi)
 {
 	double weight_ml[1 + PHANTOM_MAX_TUMOURS];
 	double volume_ml = voi_integrals(weight_ml, model, integrals, voi, false);
@@ -256,7 +258,8 @@ void phantom_truth(struct phantom_truth *truth, const struct phantom_model *mode
 	struct phantom_voi vois[PHANTOM_MAX_VOIS];
 	struct phantom_truth healthy;
 	phantom_vois(vois, model);
-	phantom_truth_healthy(&healthy, model, integrals, course, &vois[voi->part < 0 ? 0 : voi->part]);
+	phantom_truth_healthy(&healthy, model, integrals, course,
+			      &vois[voi->part < 0 ? 0 : voi->part]);
 	for (int j = 0; j < course->injections; j++)
 		truth->tumour_to_normal[j] = truth->mean_dose_gy[j] / healthy.mean_dose_gy[j];
 }

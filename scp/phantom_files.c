@@ -1,7 +1,8 @@
 /* phantom_files.c - the synthetic treatment's record (XML) and its truth (JSON).
  *
- * Both are written with few fixed shapes and no text from outside except the patient identifier, whose characters the
- * options have limited to those that need no escape. Numbers that were not defined are null. */
+ * Both are written with few fixed shapes and no text from outside except the patient identifier,
+ * whose characters the options have limited to those that need no escape. Numbers that were not
+ * defined are null. */
 #include "phantom_command.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static enum status_code close_file(FILE *file, const char *path, struct status *
 }
 
 enum status_code phantom_write_record(const struct phantom_treatment *treatment, const char *path,
-                                      struct status *st)
+				      struct status *st)
 {
 	const struct phantom_options *options = &treatment->options;
 	char start[32], calibrated[32];
@@ -28,24 +29,24 @@ enum status_code phantom_write_record(const struct phantom_treatment *treatment,
 
 	phantom_iso_time(calibrated, options->date, phantom_injection_minutes(1));
 	fprintf(file,
-	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-	        "<!-- A synthetic treatment made by holmia phantom; no person. -->\n"
-	        "<treatment xmlns=\"urn:holmia:treatment:1\">\n"
-	        "  <patient id=\"%s\" issuer=\"HOLMIA\"/>\n"
-	        "  <study uid=\"%s\"/>\n"
-	        "  <product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
-	        "  <position id=\"PHA\" description=\"proper hepatic artery\" "
-	        "planned-activity-mbq=\"%.3f\">\n",
-	        options->patient_id, treatment->study_uid, options->activity_mbq);
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		"<!-- A synthetic treatment made by holmia phantom; no person. -->\n"
+		"<treatment xmlns=\"urn:holmia:treatment:1\">\n"
+		"  <patient id=\"%s\" issuer=\"HOLMIA\"/>\n"
+		"  <study uid=\"%s\"/>\n"
+		"  <product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
+		"  <position id=\"PHA\" description=\"proper hepatic artery\" "
+		"planned-activity-mbq=\"%.3f\">\n",
+		options->patient_id, treatment->study_uid, options->activity_mbq);
 	for (int j = 0; j < options->injections; j++) {
 		phantom_iso_time(start, options->date, phantom_injection_minutes(j + 1));
 		fprintf(file,
-		        "    <injection number=\"%d\" planned-percent=\"%.6g\" start=\"%s\" "
-		        "net-activity-mbq=\"%.6f\"\n"
-		        "               specific-activity-mbq-per-mg=\"%.6f\" "
-		        "specific-activity-at=\"%s\"/>\n",
-		        j + 1, options->percent[j], start, treatment->course.activity_mbq[j],
-		        treatment->course.specific_activity_mbq_per_mg[0], calibrated);
+			"    <injection number=\"%d\" planned-percent=\"%.6g\" start=\"%s\" "
+			"net-activity-mbq=\"%.6f\"\n"
+			"               specific-activity-mbq-per-mg=\"%.6f\" "
+			"specific-activity-at=\"%s\"/>\n",
+			j + 1, options->percent[j], start, treatment->course.activity_mbq[j],
+			treatment->course.specific_activity_mbq_per_mg[0], calibrated);
 	}
 	fputs("  </position>\n", file);
 
@@ -53,9 +54,9 @@ enum status_code phantom_write_record(const struct phantom_treatment *treatment,
 	int count = phantom_vois(vois, &treatment->model);
 	for (int i = 0; i < count; i++) {
 		static const char *const roles[] = {[PHANTOM_LIVER] = "liver",
-		                                    [PHANTOM_RIGHT] = "part",
-		                                    [PHANTOM_LEFT] = "part",
-		                                    [PHANTOM_TUMOUR] = "tumour"};
+						    [PHANTOM_RIGHT] = "part",
+						    [PHANTOM_LEFT] = "part",
+						    [PHANTOM_TUMOUR] = "tumour"};
 		fprintf(file, "  <voi name=\"%s\" role=\"%s\"", vois[i].name, roles[vois[i].role]);
 		if (vois[i].part >= 0)
 			fprintf(file, " part=\"%s\"", vois[vois[i].part].name);
@@ -76,7 +77,7 @@ static void put_number(FILE *file, const char *name, double value, const char *a
 }
 
 static void put_numbers(FILE *file, const char *name, const double *values, int count,
-                        const char *after)
+			const char *after)
 {
 	fprintf(file, "\"%s\": [", name);
 	for (int i = 0; i < count; i++)
@@ -107,7 +108,7 @@ static double deviation_percent(const struct phantom_course *course, const doubl
 static void put_grid(FILE *file, const char *name, const struct grid *grid, const char *after)
 {
 	fprintf(file, "  \"%s\": {\"columns\": %d, \"rows\": %d, \"slices\": %d,\n    ", name,
-	        grid->columns, grid->rows, grid->slices);
+		grid->columns, grid->rows, grid->slices);
 	put_numbers(file, "origin_mm", grid->origin_mm, 3, ", ");
 	put_numbers(file, "column_step_mm", grid->column_step_mm, 3, ",\n    ");
 	put_numbers(file, "row_step_mm", grid->row_step_mm, 3, ", ");
@@ -116,7 +117,7 @@ static void put_grid(FILE *file, const char *name, const struct grid *grid, cons
 }
 
 static void put_figures(FILE *file, const struct phantom_treatment *treatment,
-                        const struct phantom_truth *truth)
+			const struct phantom_truth *truth)
 {
 	int n = treatment->course.injections;
 	put_number(file, "volume_ml", truth->volume_ml, ",\n     ");
@@ -126,12 +127,12 @@ static void put_figures(FILE *file, const struct phantom_treatment *treatment,
 }
 
 static void put_voi(FILE *file, const struct phantom_treatment *treatment,
-                    const struct phantom_voi *vois, int at)
+		    const struct phantom_voi *vois, int at)
 {
 	static const char *const roles[] = {[PHANTOM_LIVER] = "liver",
-	                                    [PHANTOM_RIGHT] = "part",
-	                                    [PHANTOM_LEFT] = "part",
-	                                    [PHANTOM_TUMOUR] = "tumour"};
+					    [PHANTOM_RIGHT] = "part",
+					    [PHANTOM_LEFT] = "part",
+					    [PHANTOM_TUMOUR] = "tumour"};
 	const struct phantom_voi *voi = &vois[at];
 	const struct phantom_course *course = &treatment->course;
 	struct phantom_truth truth;
@@ -146,13 +147,13 @@ static void put_voi(FILE *file, const struct phantom_treatment *treatment,
 		double deviation = deviation_percent(course, truth.mean_dose_gy);
 		fputs(",\n     ", file);
 		put_numbers(file, "tumour_to_normal", truth.tumour_to_normal, course->injections,
-		            ",\n     ");
+			    ",\n     ");
 		put_number(file, "trend_deviation_percent", deviation, ", ");
 		fprintf(file, "\"trend\": \"%s\"",
-		        isnan(deviation)    ? "not assessed"
-		        : deviation <= -10  ? "saturating"
-		        : deviation >= 10   ? "rising"
-		                            : "linear");
+			isnan(deviation)   ? "not assessed"
+			: deviation <= -10 ? "saturating"
+			: deviation >= 10  ? "rising"
+					   : "linear");
 	}
 	fputs("}", file);
 }
@@ -170,7 +171,7 @@ static void put_vois(FILE *file, const struct phantom_treatment *treatment)
 	for (int i = 0; i < count && vois[i].role != PHANTOM_TUMOUR; i++) {
 		struct phantom_truth truth;
 		phantom_truth_healthy(&truth, &treatment->model, &treatment->integrals,
-		                      &treatment->course, &vois[i]);
+				      &treatment->course, &vois[i]);
 		fprintf(file, "%s    {\"part\": \"%s\", ", i ? ",\n" : "", vois[i].name);
 		put_figures(file, treatment, &truth);
 		fputs("}", file);
@@ -190,7 +191,7 @@ static void put_injections(FILE *file, const struct phantom_treatment *treatment
 		put_number(file, "planned_percent", treatment->options.percent[j], ", ");
 		put_number(file, "net_activity_mbq", course->activity_mbq[j], ", ");
 		put_number(file, "specific_activity_mbq_per_mg",
-		           course->specific_activity_mbq_per_mg[j], ", ");
+			   course->specific_activity_mbq_per_mg[j], ", ");
 		put_number(file, "mass_mg", treatment->injection_mass_mg[j], "}");
 		fputs(j + 1 < course->injections ? ",\n" : "\n  ],\n", file);
 		recovery[j] = 1; /* the field holds what was injected: see phantom.h */
@@ -207,8 +208,8 @@ static void put_parameters(FILE *file, const struct phantom_treatment *treatment
 	put_number(file, "snr", options->snr, ", ");
 	put_number(file, "oblique_deg", options->oblique_deg, ", ");
 	fprintf(file, "\"small\": %s, \"gas\": %s, \"sharp\": %s, \"onto\": %s,\n    ",
-	        options->small ? "true" : "false", options->gas ? "true" : "false",
-	        options->sharp ? "true" : "false", options->onto ? "true" : "false");
+		options->small ? "true" : "false", options->gas ? "true" : "false",
+		options->sharp ? "true" : "false", options->onto ? "true" : "false");
 	put_numbers(file, "te_ms", treatment->scan.te_ms, treatment->scan.echoes, ",\n    ");
 	put_number(file, "sigma", treatment->sigma, ", ");
 	put_number(file, "liver_baseline_r2star_per_s", model->liver_r2star_per_s, ", ");
@@ -219,9 +220,9 @@ static void put_parameters(FILE *file, const struct phantom_treatment *treatment
 	put_number(file, "quadrature_step_mm", treatment->integrals.step_mm, "},\n");
 	fputs("  \"constants\": {", file);
 	put_number(file, "relaxivity_per_s_per_mg_per_ml",
-	           treatment->course.relaxivity_per_s_per_mg_per_ml, ", ");
+		   treatment->course.relaxivity_per_s_per_mg_per_ml, ", ");
 	put_number(file, "dose_constant_mj_per_mbq", treatment->course.dose_constant_mj_per_mbq,
-	           ", ");
+		   ", ");
 	put_number(file, "density_g_per_ml", treatment->course.density_g_per_ml, "},\n");
 }
 
@@ -230,27 +231,27 @@ static void put_transforms(FILE *file, const struct phantom_treatment *treatment
 	fputs("  \"transforms\": [\n", file);
 	for (int i = 0; i < treatment->n_series; i++)
 		fprintf(file,
-		        "    {\"series\": \"%s\", \"description\": \"%s\", \"uid\": \"%s\", "
-		        "\"after_injection\": %d,\n"
-		        "     \"to_anatomy\": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}%s\n",
-		        treatment->series[i].folder, treatment->series[i].description,
-		        treatment->series[i].uid, treatment->series[i].after_injection,
-		        i + 1 < treatment->n_series ? "," : "");
+			"    {\"series\": \"%s\", \"description\": \"%s\", \"uid\": \"%s\", "
+			"\"after_injection\": %d,\n"
+			"     \"to_anatomy\": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}%s\n",
+			treatment->series[i].folder, treatment->series[i].description,
+			treatment->series[i].uid, treatment->series[i].after_injection,
+			i + 1 < treatment->n_series ? "," : "");
 	fputs("  ],\n", file);
 }
 
 enum status_code phantom_write_truth(const struct phantom_treatment *treatment, const char *path,
-                                     struct status *st)
+				     struct status *st)
 {
 	FILE *file = fopen(path, "w");
 	if (!file)
 		return status_fail(st, STATUS_CONFIG, "cannot write %s: %s", path, strerror(errno));
 	fprintf(file,
-	        "{\n  \"format\": \"holmia phantom truth 1\",\n"
-	        "  \"note\": \"per injection lists are cumulative: after injection 1, 2, ...; "
-	        "after_injection 0 is the baseline, -1 the anatomy\",\n"
-	        "  \"patient_id\": \"%s\", \"study_uid\": \"%s\",\n",
-	        treatment->options.patient_id, treatment->study_uid);
+		"{\n  \"format\": \"holmia phantom truth 1\",\n"
+		"  \"note\": \"per injection lists are cumulative: after injection 1, 2, ...; "
+		"after_injection 0 is the baseline, -1 the anatomy\",\n"
+		"  \"patient_id\": \"%s\", \"study_uid\": \"%s\",\n",
+		treatment->options.patient_id, treatment->study_uid);
 	put_parameters(file, treatment);
 	put_grid(file, "grid", &treatment->scan.grid, ",\n");
 	if (treatment->anatomy.grid.slices > 0)
@@ -259,6 +260,6 @@ enum status_code phantom_write_truth(const struct phantom_treatment *treatment, 
 	put_transforms(file, treatment);
 	put_vois(file, treatment);
 	fprintf(file, "  \"vois_drawn_on\": \"%s\"\n}\n",
-	        treatment->series[treatment->drawn_on].folder);
+		treatment->series[treatment->drawn_on].folder);
 	return close_file(file, path, st);
 }

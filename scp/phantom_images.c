@@ -21,46 +21,46 @@ enum status_code phantom_make_folder(const char *path, struct status *st)
 	if (mkdir(path, 0777) == 0 || errno == EEXIST)
 		return STATUS_OK;
 	return status_fail(st, STATUS_CONFIG, "cannot make the folder %s: %s", path,
-	                   strerror(errno));
+			   strerror(errno));
 }
 
-void phantom_image_uid(char uid[65], const struct phantom_treatment *treatment, int series, int slice,
-                       int echo)
+void phantom_image_uid(char uid[65], const struct phantom_treatment *treatment, int series,
+		       int slice, int echo)
 {
 	char purpose[80];
 	snprintf(purpose, sizeof purpose, "image:%s:%d:%d", treatment->series[series].folder, slice,
-	         echo);
+		 echo);
 	uid_derive(uid, treatment->hash, purpose);
 }
 
 void phantom_mr_series(struct mr_image_series *out, const struct phantom_treatment *treatment,
-                       int series)
+		       int series)
 {
 	const struct phantom_series *from = &treatment->series[series];
 	bool anatomy = from->after_injection < 0;
 	const struct phantom_scan *scan = anatomy ? &treatment->anatomy : &treatment->scan;
 	int echoes = anatomy ? 1 : scan->echoes;
 	*out = (struct mr_image_series){
-	        .study = &treatment->study,
-	        .series_instance_uid = from->uid,
-	        .description = from->description,
-	        .sequence_name = anatomy ? "fl3d1" : "fl2d_me",
-	        .acquisition_datetime = from->datetime,
-	        .number = from->number,
-	        .grid = &scan->grid,
-	        .tr_ms = anatomy ? 4.1 : treatment->tr_ms,
-	        .flip_deg = anatomy ? 10 : treatment->flip_deg,
-	        .field_strength_t = treatment->field_strength_t,
-	        .echoes = echoes,
-	        .images = scan->grid.slices * echoes,
-	        .window_centre = 0.8 * PHANTOM_LIVER_SIGNAL,
-	        .window_width = 1.6 * PHANTOM_LIVER_SIGNAL,
+	    .study = &treatment->study,
+	    .series_instance_uid = from->uid,
+	    .description = from->description,
+	    .sequence_name = anatomy ? "fl3d1" : "fl2d_me",
+	    .acquisition_datetime = from->datetime,
+	    .number = from->number,
+	    .grid = &scan->grid,
+	    .tr_ms = anatomy ? 4.1 : treatment->tr_ms,
+	    .flip_deg = anatomy ? 10 : treatment->flip_deg,
+	    .field_strength_t = treatment->field_strength_t,
+	    .echoes = echoes,
+	    .images = scan->grid.slices * echoes,
+	    .window_centre = 0.8 * PHANTOM_LIVER_SIGNAL,
+	    .window_width = 1.6 * PHANTOM_LIVER_SIGNAL,
 	};
 }
 
 enum status_code phantom_write_image(const struct phantom_treatment *treatment, const char *folder,
-                                     int series, int slice, int echo, const uint16_t *pixels,
-                                     struct status *st)
+				     int series, int slice, int echo, const uint16_t *pixels,
+				     struct status *st)
 {
 	struct mr_image_series mr;
 	struct dataset *ds = NULL;
@@ -70,9 +70,9 @@ enum status_code phantom_write_image(const struct phantom_treatment *treatment, 
 	bool anatomy = treatment->series[series].after_injection < 0;
 	double te_ms = anatomy ? 1.9 : treatment->scan.te_ms[echo];
 	snprintf(path, sizeof path, "%s/%s/s%03d_e%02d.dcm", folder,
-	         treatment->series[series].folder, slice + 1, echo + 1);
-	if (mr_image_build(&ds, &mr, uid, slice, echo, te_ms,
-	                   echo * mr.grid->slices + slice + 1, pixels, st) == STATUS_OK)
+		 treatment->series[series].folder, slice + 1, echo + 1);
+	if (mr_image_build(&ds, &mr, uid, slice, echo, te_ms, echo * mr.grid->slices + slice + 1,
+			   pixels, st) == STATUS_OK)
 		(void)!dataset_write_file(ds, path, st);
 	dataset_free(ds);
 	return st->code;
@@ -85,7 +85,7 @@ struct slice_work {
 	bool anatomy;
 	int slices;
 	int series_of[PHANTOM_MAX_SERIES]; /* series index of multi-echo series 0, 1.. */
-	pthread_mutex_t lock;              /* guards done and st */
+	pthread_mutex_t lock;		   /* guards done and st */
 	int done;
 	struct status *st;
 };
@@ -104,11 +104,11 @@ static enum status_code make_slice(const struct slice_work *work, int slice, str
 		(void)!phantom_anatomy_slice(pixels, &treatment->model, scan, slice, st);
 	else
 		(void)!phantom_multi_echo_slice(pixels, &treatment->model, &treatment->course, scan,
-		                                slice, st);
+						slice, st);
 	for (int image = 0; image < series * echoes && st->code == STATUS_OK; image++)
-		(void)!phantom_write_image(treatment, work->folder,
-		                           work->series_of[image / echoes], slice, image % echoes,
-		                           pixels + (size_t)image * area, st);
+		(void)!phantom_write_image(treatment, work->folder, work->series_of[image / echoes],
+					   slice, image % echoes, pixels + (size_t)image * area,
+					   st);
 	free(pixels);
 	return st->code;
 }
@@ -143,18 +143,18 @@ static enum status_code run_slices(struct slice_work *work, struct status *st)
 	return st->code;
 }
 
-enum status_code phantom_write_abdomen(const struct phantom_treatment *treatment, const char *folder,
-                                       struct status *st)
+enum status_code phantom_write_abdomen(const struct phantom_treatment *treatment,
+				       const char *folder, struct status *st)
 {
 	struct slice_work multi_echo = {.treatment = treatment,
-	                                .folder = folder,
-	                                .what = "multi-echo slices, all series",
-	                                .slices = treatment->scan.grid.slices};
+					.folder = folder,
+					.what = "multi-echo slices, all series",
+					.slices = treatment->scan.grid.slices};
 	struct slice_work anatomy = {.treatment = treatment,
-	                             .folder = folder,
-	                             .what = "T1w slices",
-	                             .anatomy = true,
-	                             .slices = treatment->anatomy.grid.slices};
+				     .folder = folder,
+				     .what = "T1w slices",
+				     .anatomy = true,
+				     .slices = treatment->anatomy.grid.slices};
 	int count = 0;
 	for (int i = 0; i < treatment->n_series; i++) {
 		char path[PATH_ROOM];
@@ -182,13 +182,12 @@ struct drawn_regions {
 };
 
 static enum status_code draw_regions(struct drawn_regions *drawn,
-                                     const struct phantom_treatment *treatment,
-                                     const struct grid *grid, struct status *st)
+				     const struct phantom_treatment *treatment,
+				     const struct grid *grid, struct status *st)
 {
-	static const int colours[PHANTOM_MAX_VOIS][3] = {{160, 80, 40},  {80, 160, 200},
-	                                                 {200, 160, 80}, {255, 0, 0},
-	                                                 {0, 200, 0},    {255, 200, 0},
-	                                                 {200, 0, 255}};
+	static const int colours[PHANTOM_MAX_VOIS][3] = {
+	    {160, 80, 40}, {80, 160, 200}, {200, 160, 80}, {255, 0, 0},
+	    {0, 200, 0},   {255, 200, 0},  {200, 0, 255}};
 	drawn->count = phantom_vois(drawn->vois, &treatment->model);
 	for (int i = 0; i < drawn->count; i++) {
 		const struct phantom_voi *voi = &drawn->vois[i];
@@ -202,23 +201,22 @@ static enum status_code draw_regions(struct drawn_regions *drawn,
 			return status_fail(st, STATUS_RETRY, "no memory for contours");
 		for (int c = 0; c < set->count; c++)
 			drawn->contours[i][c] = (struct rt_structure_contour){
-			        set->contours[c].slice, set->contours[c].points,
-			        set->contours[c].points_mm};
+			    set->contours[c].slice, set->contours[c].points,
+			    set->contours[c].points_mm};
 		drawn->regions[i] = (struct rt_structure_region){
-		        .name = voi->name,
-		        .interpreted_type = tumour ? "GTV" : "ORGAN",
-		        .colour = {colours[i][0], colours[i][1], colours[i][2]},
-		        .contours = drawn->contours[i],
-		        .n_contours = set->count,
+		    .name = voi->name,
+		    .interpreted_type = tumour ? "GTV" : "ORGAN",
+		    .colour = {colours[i][0], colours[i][1], colours[i][2]},
+		    .contours = drawn->contours[i],
+		    .n_contours = set->count,
 		};
 	}
 	return STATUS_OK;
 }
 
 static enum status_code write_drawn(const struct drawn_regions *drawn, char (*image_uids)[65],
-                                    const struct phantom_treatment *treatment,
-                                    const struct grid *grid, const char *folder,
-                                    struct status *st)
+				    const struct phantom_treatment *treatment,
+				    const struct grid *grid, const char *folder, struct status *st)
 {
 	char sop_uid[65], series_uid[65], datetime[24], path[PATH_ROOM];
 	struct dataset *ds = NULL;
@@ -226,18 +224,18 @@ static enum status_code write_drawn(const struct drawn_regions *drawn, char (*im
 	uid_derive(series_uid, treatment->hash, "structure-set-series");
 	phantom_datetime(datetime, treatment->options.date, phantom_injection_minutes(1) - 2);
 	const struct rt_structure_input input = {
-	        .study = &treatment->study,
-	        .sop_instance_uid = sop_uid,
-	        .series_instance_uid = series_uid,
-	        .series_number = 90,
-	        .label = "Liver VOIs",
-	        .datetime = datetime,
-	        .frame_of_reference_uid = grid->frame_of_reference,
-	        .image_series_uid = treatment->series[treatment->drawn_on].uid,
-	        .image_uids = (const char(*)[65])image_uids,
-	        .n_images = grid->slices,
-	        .regions = drawn->regions,
-	        .n_regions = drawn->count,
+	    .study = &treatment->study,
+	    .sop_instance_uid = sop_uid,
+	    .series_instance_uid = series_uid,
+	    .series_number = 90,
+	    .label = "Liver VOIs",
+	    .datetime = datetime,
+	    .frame_of_reference_uid = grid->frame_of_reference,
+	    .image_series_uid = treatment->series[treatment->drawn_on].uid,
+	    .image_uids = (const char(*)[65])image_uids,
+	    .n_images = grid->slices,
+	    .regions = drawn->regions,
+	    .n_regions = drawn->count,
 	};
 	snprintf(path, sizeof path, "%s/90_rtstruct", folder);
 	if (phantom_make_folder(path, st) != STATUS_OK)
@@ -251,7 +249,7 @@ static enum status_code write_drawn(const struct drawn_regions *drawn, char (*im
 }
 
 enum status_code phantom_write_structures(const struct phantom_treatment *treatment,
-                                          const char *folder, struct status *st)
+					  const char *folder, struct status *st)
 {
 	bool on_anatomy = treatment->series[treatment->drawn_on].after_injection < 0;
 	const struct grid *grid = on_anatomy ? &treatment->anatomy.grid : &treatment->scan.grid;

@@ -1,10 +1,12 @@
 /* phantom_onto.c - microspheres written into a real multi-echo series.
  *
- * The baseline is the real images, pixels untouched; the images after each injection are the same with phantom_add_microspheres():
- * real anatomy, coil, noise and artefacts, and still a known truth. Only identity, UIDs, dates, times and series
- * description of the headers change; geometry, acquisition and private attributes stay as the scanner wrote them.
- * "Liver" and tumours are elliptic cylinders through the whole slab, put where the images hold the largest round piece of well
- * measured tissue; it need not be a liver. There is no anatomy series: the VOIs are drawn on the multi-echo slices. */
+ * The baseline is the real images, pixels untouched; the images after each injection are the same
+ * with phantom_add_microspheres(): real anatomy, coil, noise and artefacts, and still a known
+ * truth. Only identity, UIDs, dates, times and series description of the headers change; geometry,
+ * acquisition and private attributes stay as the scanner wrote them. "Liver" and tumours are
+ * elliptic cylinders through the whole slab, put where the images hold the largest round piece of
+ * well measured tissue; it need not be a liver. There is no anatomy series: the VOIs are drawn on
+ * the multi-echo slices. */
 #include "phantom_command.h"
 
 #include <dirent.h>
@@ -21,14 +23,13 @@
 #include "uid.h"
 #include "writer.h"
 
-#define PATH_ROOM        4096
+#define PATH_ROOM	 4096
 #define MR_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.4"
 
 /* Doses at the end of the course when no activity is asked for: dR2* of 18 to 73 /s, which leaves
  * three echoes or more also where the first echo comes late. */
 static const double tumour_dose_gy[PHANTOM_MAX_TUMOURS] = {45, 55, 60, 40};
 #define LIVER_DOSE_GY 15.0
-
 
 struct source_images {
 	struct instance_info *infos;
@@ -76,7 +77,7 @@ static int by_name(const void *a, const void *b)
 }
 
 static enum status_code take_folder(struct source_images *source, const char *folder,
-                                    struct status *st)
+				    struct status *st)
 {
 	size_t count = 0, room = 0;
 	char(*names)[PATH_ROOM] = NULL;
@@ -115,25 +116,25 @@ static enum status_code read_image(void *user, int index, struct dataset **ds, s
 
 /* One complete multi-echo series must be there. */
 static enum status_code find_series(struct source_images *source, const char *folder,
-                                    struct status *st)
+				    struct status *st)
 {
 	if (take_folder(source, folder, st) != STATUS_OK)
 		return st->code;
 	if (source->count == 0)
-		return status_fail(st, STATUS_REFUSE, "--onto %s: no MR images in this folder", folder);
+		return status_fail(st, STATUS_REFUSE, "--onto %s: no MR images in this folder",
+				   folder);
 	for (int i = 1; i < source->count; i++)
 		if (strcmp(source->infos[i].series_instance_uid,
-		           source->infos[0].series_instance_uid) != 0)
-			return status_fail(st, STATUS_REFUSE,
-			                   "--onto %s: more than one series; give a folder with one",
-			                   folder);
+			   source->infos[0].series_instance_uid) != 0)
+			return status_fail(
+			    st, STATUS_REFUSE,
+			    "--onto %s: more than one series; give a folder with one", folder);
 	if (mr_series_arrange(&source->series, source->infos, source->count, st) != STATUS_OK)
 		return status_prefix(st, "--onto %s", folder);
 	if (!source->series.complete || source->series.echoes < 3)
-		return status_fail(st, STATUS_REFUSE, "--onto %s: not a complete multi-echo series: %s",
-		                   folder,
-		                   source->series.complete ? "fewer than three echoes"
-		                                           : source->series.missing);
+		return status_fail(
+		    st, STATUS_REFUSE, "--onto %s: not a complete multi-echo series: %s", folder,
+		    source->series.complete ? "fewer than three echoes" : source->series.missing);
 	return STATUS_OK;
 }
 
@@ -143,7 +144,7 @@ static enum status_code find_series(struct source_images *source, const char *fo
 static enum status_code set_uptake(struct phantom_treatment *treatment, struct status *st)
 {
 	const double gy_per_mbq_per_ml =
-	        HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ / HOLMIUM_TISSUE_DENSITY_G_PER_ML;
+	    HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ / HOLMIUM_TISSUE_DENSITY_G_PER_ML;
 	struct phantom_model *model = &treatment->model;
 	struct phantom_integrals integrals;
 	if (phantom_integrate(&integrals, model, 1, treatment->options.threads, st) != STATUS_OK)
@@ -154,16 +155,16 @@ static enum status_code set_uptake(struct phantom_treatment *treatment, struct s
 	double activity_mbq = round(gy_ml / gy_per_mbq_per_ml * 10) / 10;
 	for (int i = 0; i < model->n_tumours; i++)
 		model->tumours[i].uptake_per_ml =
-		        tumour_dose_gy[i] / gy_per_mbq_per_ml / activity_mbq;
+		    tumour_dose_gy[i] / gy_per_mbq_per_ml / activity_mbq;
 	if (!(treatment->options.activity_mbq > 0))
 		treatment->options.activity_mbq = activity_mbq;
 	return STATUS_OK;
 }
 
 static enum status_code plan_onto(struct phantom_treatment *treatment,
-                                  const struct phantom_options *options,
-                                  const struct source_images *source, double sigma,
-                                  const struct phantom_tissue_map *tissue, struct status *st)
+				  const struct phantom_options *options,
+				  const struct source_images *source, double sigma,
+				  const struct phantom_tissue_map *tissue, struct status *st)
 {
 	const struct mr_series *series = &source->series;
 	*treatment = (struct phantom_treatment){.options = *options, .sigma = sigma};
@@ -204,7 +205,7 @@ static enum status_code plan_onto(struct phantom_treatment *treatment,
 
 /* What makes the image one of the synthetic treatment; everything else stays as it came. */
 static enum status_code relabel(struct dataset *ds, const struct phantom_treatment *treatment,
-                                int series, int slice, int echo, struct status *st)
+				int series, int slice, int echo, struct status *st)
 {
 	const struct phantom_series *into = &treatment->series[series];
 	struct writer w = writer_begin(ds, st);
@@ -231,17 +232,18 @@ static enum status_code relabel(struct dataset *ds, const struct phantom_treatme
 	writer_string(&w, AT(TAG_AcquisitionDateTime), into->datetime);
 	writer_string(&w, AT(TAG_TimezoneOffsetFromUTC), treatment->study.utc_offset);
 	writer_int(&w, AT(TAG_ImagesInAcquisition),
-	           treatment->scan.grid.slices * treatment->scan.echoes);
+		   treatment->scan.grid.slices * treatment->scan.echoes);
 	return w.code;
 }
 
-/* The image's stored values for new signals; its own scaling is found from what was stored and read. */
+/* The image's stored values for new signals; its own scaling is found from what was stored and
+ * read. */
 static enum status_code replace_pixels(struct dataset *ds, const float *signals,
-                                       const float *samples, size_t area, struct status *st)
+				       const float *samples, size_t area, struct status *st)
 {
 	double stored_sum = 0, sample_sum = 0, largest = 0, scale;
 	int64_t bits = dataset_get_int(ds, AT(TAG_BitsStored), 16) -
-	               dataset_get_int(ds, AT(TAG_PixelRepresentation), 0);
+		       dataset_get_int(ds, AT(TAG_PixelRepresentation), 0);
 	float *stored = malloc(area * sizeof *stored);
 	uint16_t *pixels = malloc(area * sizeof *pixels);
 	if (!stored || !pixels)
@@ -260,11 +262,11 @@ static enum status_code replace_pixels(struct dataset *ds, const float *signals,
 		if (!(fabs((double)samples[at] - scale * (double)stored[at]) <=
 		      1e-4 * scale * largest)) {
 			status_fail(st, STATUS_REFUSE,
-			            "images with a rescale intercept cannot take microspheres");
+				    "images with a rescale intercept cannot take microspheres");
 			goto out;
 		}
-		double value = fmax(0, fmin((double)signals[at] / scale + 0.5,
-		                            (double)((1 << bits) - 1)));
+		double value =
+		    fmax(0, fmin((double)signals[at] / scale + 0.5, (double)((1 << bits) - 1)));
 		pixels[at] = (uint16_t)value;
 	}
 	(void)!dataset_set_pixels_u16(ds, pixels, area, st);
@@ -274,11 +276,12 @@ out:
 	return st->code;
 }
 
-/* All echoes of one slice of one series. injected: NULL for the baseline, else [echo][rows * columns]. */
+/* All echoes of one slice of one series. injected: NULL for the baseline, else [echo][rows *
+ * columns]. */
 static enum status_code write_slice(const struct phantom_treatment *treatment,
-                                    const struct source_images *source, const char *folder,
-                                    int series, int slice, const float *injected,
-                                    const float *samples, struct status *st)
+				    const struct source_images *source, const char *folder,
+				    int series, int slice, const float *injected,
+				    const float *samples, struct status *st)
 {
 	size_t area = (size_t)treatment->scan.grid.columns * (size_t)treatment->scan.grid.rows;
 	for (int echo = 0; echo < treatment->scan.echoes && st->code == STATUS_OK; echo++) {
@@ -287,7 +290,7 @@ static enum status_code write_slice(const struct phantom_treatment *treatment,
 		int index = source->series.image[slice * treatment->scan.echoes + echo];
 		size_t from = (size_t)echo * area;
 		snprintf(path, sizeof path, "%s/%s/s%03d_e%02d.dcm", folder,
-		         treatment->series[series].folder, slice + 1, echo + 1);
+			 treatment->series[series].folder, slice + 1, echo + 1);
 		if (dataset_read_file(&ds, source->paths[index], st) != STATUS_OK)
 			return st->code;
 		if (injected)
@@ -301,8 +304,8 @@ static enum status_code write_slice(const struct phantom_treatment *treatment,
 }
 
 static enum status_code write_series(const struct phantom_treatment *treatment,
-                                     const struct source_images *source, const float *samples,
-                                     const char *folder, struct status *st)
+				     const struct source_images *source, const float *samples,
+				     const char *folder, struct status *st)
 {
 	const struct phantom_scan *scan = &treatment->scan;
 	size_t area = (size_t)scan->grid.columns * (size_t)scan->grid.rows;
@@ -320,14 +323,15 @@ static enum status_code write_series(const struct phantom_treatment *treatment,
 			for (int echo = 0; echo < scan->echoes; echo++)
 				memcpy(slice_samples + (size_t)echo * area,
 				       samples + ((size_t)echo * (size_t)scan->grid.slices +
-				                  (size_t)slice) * area,
+						  (size_t)slice) *
+						     area,
 				       area * sizeof *samples);
 			if (after > 0)
 				phantom_add_microspheres(injected, slice_samples, &treatment->model,
-				                         &treatment->course, after, scan,
-				                         treatment->sigma, slice);
+							 &treatment->course, after, scan,
+							 treatment->sigma, slice);
 			(void)!write_slice(treatment, source, folder, series, slice,
-			                   after > 0 ? injected : NULL, slice_samples, st);
+					   after > 0 ? injected : NULL, slice_samples, st);
 			if (process_stop)
 				status_fail(st, STATUS_RETRY, "interrupted");
 		}
@@ -340,7 +344,7 @@ static enum status_code write_series(const struct phantom_treatment *treatment,
 }
 
 static enum status_code load_series(float **samples, struct source_images *source,
-                                    const struct phantom_options *options, struct status *st)
+				    const struct phantom_options *options, struct status *st)
 {
 	if (find_series(source, options->onto, st) != STATUS_OK)
 		return st->code;
@@ -352,8 +356,8 @@ static enum status_code load_series(float **samples, struct source_images *sourc
 }
 
 enum status_code phantom_write_onto(struct phantom_treatment *treatment,
-                                    const struct phantom_options *options, const char *folder,
-                                    struct status *st)
+				    const struct phantom_options *options, const char *folder,
+				    struct status *st)
 {
 	struct source_images source = {.count = 0};
 	struct phantom_tissue_map tissue = {NULL, NULL, NULL};
@@ -361,7 +365,7 @@ enum status_code phantom_write_onto(struct phantom_treatment *treatment,
 	double sigma = 0;
 	if (load_series(&samples, &source, options, st) == STATUS_OK &&
 	    phantom_study_tissue(&tissue, &sigma, &source.series, samples, options->threads, st) ==
-	            STATUS_OK &&
+		STATUS_OK &&
 	    plan_onto(treatment, options, &source, sigma, &tissue, st) == STATUS_OK)
 		(void)!write_series(treatment, &source, samples, folder, st);
 	mr_series_free(&source.series);

@@ -1,5 +1,6 @@
-/* The phantom's truth against closed forms, its signals against what the field says, its noise against its distribution, and
- * its contours against the shapes' volumes. Nothing here is compared with the phantom's own earlier output. */
+/* The phantom's truth against closed forms, its signals against what the field says, its noise
+ * against its distribution, and its contours against the shapes' volumes. Nothing here is compared
+ * with the phantom's own earlier output. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -14,16 +15,16 @@ static const double specific_activities[4] = {12.0, 11.9, 11.8, 11.7};
 static void make_course(struct phantom_course *course)
 {
 	*course = (struct phantom_course){.injections = 4,
-	                                  .relaxivity_per_s_per_mg_per_ml = 217.8,
-	                                  .dose_constant_mj_per_mbq = 15.87,
-	                                  .density_g_per_ml = 1.06};
+					  .relaxivity_per_s_per_mg_per_ml = 217.8,
+					  .dose_constant_mj_per_mbq = 15.87,
+					  .density_g_per_ml = 1.06};
 	memcpy(course->activity_mbq, activities_mbq, sizeof activities_mbq);
 	memcpy(course->specific_activity_mbq_per_mg, specific_activities,
 	       sizeof specific_activities);
 }
 
 static void make_treatment(struct phantom_model *model, struct phantom_integrals *integrals,
-                           struct phantom_course *course, bool sharp)
+			   struct phantom_course *course, bool sharp)
 {
 	struct status st = STATUS_INIT;
 	phantom_model_abdomen(model, false, sharp);
@@ -35,14 +36,14 @@ static void make_treatment(struct phantom_model *model, struct phantom_integrals
 static struct grid make_grid(int size, int slices, double pixel_mm, double slice_mm)
 {
 	return (struct grid){.columns = size,
-	                     .rows = size,
-	                     .slices = slices,
-	                     .origin_mm = {-(size - 1) * pixel_mm / 2, -(size - 1) * pixel_mm / 2,
-	                                   -(slices - 1) * slice_mm / 2},
-	                     .column_step_mm = {pixel_mm, 0, 0},
-	                     .row_step_mm = {0, pixel_mm, 0},
-	                     .slice_step_mm = {0, 0, slice_mm},
-	                     .frame_of_reference = "1.2.3"};
+			     .rows = size,
+			     .slices = slices,
+			     .origin_mm = {-(size - 1) * pixel_mm / 2, -(size - 1) * pixel_mm / 2,
+					   -(slices - 1) * slice_mm / 2},
+			     .column_step_mm = {pixel_mm, 0, 0},
+			     .row_step_mm = {0, pixel_mm, 0},
+			     .slice_step_mm = {0, 0, slice_mm},
+			     .frame_of_reference = "1.2.3"};
 }
 
 /* One ellipsoid liver without tumours or parts, hard edges: volume is 4/3 pi abc. */
@@ -52,12 +53,12 @@ static void integrals_meet_closed_form(void **state)
 	struct status st = STATUS_INIT;
 	struct phantom_integrals integrals;
 	struct phantom_model model = {.axes = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
-	                              .low_mm = {-60, -50, -40},
-	                              .high_mm = {60, 50, 40},
-	                              .liver = {{{1, 2, -1}, {55, 43, 37}}},
-	                              .liver_bodies = 1,
-	                              .rim_mm = 8,
-	                              .sharp = true};
+				      .low_mm = {-60, -50, -40},
+				      .high_mm = {60, 50, 40},
+				      .liver = {{{1, 2, -1}, {55, 43, 37}}},
+				      .liver_bodies = 1,
+				      .rim_mm = 8,
+				      .sharp = true};
 	assert_ok(phantom_integrate(&integrals, &model, 1, 2, &st), &st);
 	double volume_ml = 4.0 / 3 * PI * 55 * 43 * 37 / 1000;
 	assert_close(integrals.volume_ml[0], volume_ml, 0, 5e-4);
@@ -124,14 +125,15 @@ static void activity_is_conserved(void **state)
 			assert_close(liver.activity_mbq[j], injected_mbq, 0, 1e-9);
 			assert_close(sum_mbq, injected_mbq, 0, 1e-9);
 			assert_close(right.activity_mbq[j] + left.activity_mbq[j], injected_mbq, 0,
-			             1e-9);
+				     1e-9);
 			assert_close(liver.mean_dose_gy[j],
-			             15.87 * injected_mbq / (1.06 * liver.volume_ml), 0, 1e-9);
+				     15.87 * injected_mbq / (1.06 * liver.volume_ml), 0, 1e-9);
 		}
 	}
 }
 
-/* Tumours: uptake_per_ml * A * k / rho, a straight line but for the third, 15 % below at the end. */
+/* Tumours: uptake_per_ml * A * k / rho, a straight line but for the third, 15 % below at the end.
+ */
 static void tumour_doses_are_their_plateaus(void **state)
 {
 	(void)state;
@@ -174,8 +176,8 @@ static void plateau_reaches_6_mm(void **state)
 			}
 			for (int axis = 0; axis < 3; axis++)
 				point[axis] = shape->centre_mm[axis] +
-				              shape->semi_mm[axis] * unit[axis] +
-				              6 * normal[axis] / sqrt(length);
+					      shape->semi_mm[axis] * unit[axis] +
+					      6 * normal[axis] / sqrt(length);
 			phantom_weights(weights, &model, point);
 			assert_close(weights[1 + i], 1, 1e-12, 0);
 			assert_close(weights[0], 0, 1e-12, 0);
@@ -193,33 +195,36 @@ static void signals_follow_the_field(void **state)
 	struct phantom_course course;
 	make_treatment(&model, &integrals, &course, false);
 	struct phantom_scan scan = {.grid = make_grid(96, 24, 3.75, 7),
-	                            .echoes = 3,
-	                            .te_ms = {1.33, 2.48, 3.63},
-	                            .snr = (double)INFINITY};
+				    .echoes = 3,
+				    .te_ms = {1.33, 2.48, 3.63},
+				    .snr = (double)INFINITY};
 	const double *centre = model.tumours[3].shape.centre_mm;
 	double voxel[3];
 	grid_to_voxel(&scan.grid, centre, voxel);
 	size_t area = 96 * 96, at = (size_t)lround(voxel[1]) * 96 + (size_t)lround(voxel[0]);
 	uint16_t *pixels = calloc(15 * area, sizeof *pixels);
 	assert_non_null(pixels);
-	assert_ok(phantom_multi_echo_slice(pixels, &model, &course, &scan, (int)lround(voxel[2]), &st),
-	          &st);
+	assert_ok(
+	    phantom_multi_echo_slice(pixels, &model, &course, &scan, (int)lround(voxel[2]), &st),
+	    &st);
 	double delta = 0;
 	for (int series = 0; series < 5; series++) {
 		if (series > 0)
-			delta += 217.8 * model.tumours[3].uptake_per_ml * activities_mbq[series - 1] /
-			         specific_activities[series - 1];
+			delta += 217.8 * model.tumours[3].uptake_per_ml *
+				 activities_mbq[series - 1] / specific_activities[series - 1];
 		for (int e = 0; e < 3; e++) {
-			double expected = 1.15 * PHANTOM_LIVER_SIGNAL *
-			                  exp(-scan.te_ms[e] * (25 + delta) / 1000);
-			assert_close(pixels[(size_t)(series * 3 + e) * area + at], expected, 0.51, 0);
+			double expected =
+			    1.15 * PHANTOM_LIVER_SIGNAL * exp(-scan.te_ms[e] * (25 + delta) / 1000);
+			assert_close(pixels[(size_t)(series * 3 + e) * area + at], expected, 0.51,
+				     0);
 		}
 	}
 	assert_int_equal(pixels[0], 0); /* a corner is air */
 	free(pixels);
 }
 
-/* Air: Rayleigh, mean sigma sqrt(pi/2), second moment 2 sigma^2; another seed, other noise; the same seed, the same. */
+/* Air: Rayleigh, mean sigma sqrt(pi/2), second moment 2 sigma^2; another seed, other noise; the
+ * same seed, the same. */
 static void noise_is_rician(void **state)
 {
 	(void)state;
@@ -271,7 +276,7 @@ static void contours_lie_on_the_surface(void **state)
 				int next = (i + 1) % n;
 				area += p[3 * i] * p[3 * next + 1] - p[3 * next] * p[3 * i + 1];
 				assert_close(phantom_distance_mm(&model, &vois[v], p + 3 * i), 0,
-				             1e-6, 0);
+					     1e-6, 0);
 			}
 			volume_ml += fabs(area) / 2 * 0.5 / 1000;
 		}
@@ -307,7 +312,7 @@ static void added_microspheres_keep_the_noise_floor(void **state)
 	double expected = amplitude * amplitude * fall * fall + 2 * sigma * sigma;
 	assert_close(squares / count, expected, 4 * 2 * amplitude * fall * sigma / sqrt(count), 0);
 	assert_true(fabs(squares / count - expected) <
-	            0.5 * 2 * sigma * sigma * fall * fall + 0.02 * expected);
+		    0.5 * 2 * sigma * sigma * fall * fall + 0.02 * expected);
 	assert_int_equal(out[0], samples[0]); /* outside nothing changes */
 }
 
@@ -330,17 +335,17 @@ static void too_greedy_tumours_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(integrals_meet_closed_form),
-	        cmocka_unit_test(integrals_converge),
-	        cmocka_unit_test(sharp_tumours_integrate_to_their_volume),
-	        cmocka_unit_test(activity_is_conserved),
-	        cmocka_unit_test(tumour_doses_are_their_plateaus),
-	        cmocka_unit_test(plateau_reaches_6_mm),
-	        cmocka_unit_test(signals_follow_the_field),
-	        cmocka_unit_test(noise_is_rician),
-	        cmocka_unit_test(contours_lie_on_the_surface),
-	        cmocka_unit_test(added_microspheres_keep_the_noise_floor),
-	        cmocka_unit_test(too_greedy_tumours_are_refused),
+	    cmocka_unit_test(integrals_meet_closed_form),
+	    cmocka_unit_test(integrals_converge),
+	    cmocka_unit_test(sharp_tumours_integrate_to_their_volume),
+	    cmocka_unit_test(activity_is_conserved),
+	    cmocka_unit_test(tumour_doses_are_their_plateaus),
+	    cmocka_unit_test(plateau_reaches_6_mm),
+	    cmocka_unit_test(signals_follow_the_field),
+	    cmocka_unit_test(noise_is_rician),
+	    cmocka_unit_test(contours_lie_on_the_surface),
+	    cmocka_unit_test(added_microspheres_keep_the_noise_floor),
+	    cmocka_unit_test(too_greedy_tumours_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
