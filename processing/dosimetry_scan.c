@@ -10,6 +10,7 @@
 
 #define GRID_TOLERANCE_MM 1e-3
 #define VOXELS_PER_PIECE  65536
+#define S0_RATIOS_ASKED	  500000
 
 /* ---- geometry ---- */
 
@@ -184,16 +185,18 @@ static uint32_t s0_ratio_bits(const struct r2star_map *after, const struct local
 
 /* Median ratio of S0 after / baseline over voxels fitted in both; 1 when there is none. Without
  * sorting: the upper halves of the bit patterns are counted, then the lower ones of the half that
- * holds the middle. Of an even number the upper of the middle two. */
+ * holds the middle. Of an even number the upper of the middle two. Of a large scan every n-th voxel
+ * is asked: a quarter of a million ratios of 3 % spread fix their median to 0.01 %. */
 static enum status_code find_s0_scale(double *s0_scale, const struct r2star_map *after,
 				      const struct local_baseline *local, struct status *st)
 {
 	size_t voxels = grid_voxels(&after->s0.grid), count = 0, rank;
-	uint32_t *upper = calloc(2 * 65536, sizeof *upper), *lower = upper + 65536, high = 0,
-		 low = 0;
+	size_t step = voxels / S0_RATIOS_ASKED + 1;
+	uint32_t *upper = calloc(2 * 65536, sizeof *upper), high = 0, low = 0;
 	if (!upper)
 		return status_fail(st, STATUS_RETRY, "no memory for the ratios of S0");
-	for (size_t v = 0; v < voxels; v++) {
+	uint32_t *lower = upper + 65536;
+	for (size_t v = 0; v < voxels; v += step) {
 		uint32_t bits = s0_ratio_bits(after, local, v);
 		upper[bits >> 16] += bits != 0;
 		count += bits != 0;
@@ -202,7 +205,7 @@ static enum status_code find_s0_scale(double *s0_scale, const struct r2star_map 
 	if (count > 0) {
 		for (rank = count / 2; rank >= upper[high]; high++)
 			rank -= upper[high];
-		for (size_t v = 0; v < voxels; v++) {
+		for (size_t v = 0; v < voxels; v += step) {
 			uint32_t bits = s0_ratio_bits(after, local, v);
 			lower[bits & 0xffff] += bits != 0 && bits >> 16 == high;
 		}
