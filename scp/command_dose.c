@@ -20,24 +20,21 @@
 static const char help[] =
     "usage: holmia dose -c CONFIG [-t RECORD.xml] -o OUT [--json] [--keep] PATH...\n"
     "\n"
-    "Computes the absorbed dose from files and folders of DICOM files, as the node does from what "
-    "it\n"
-    "receives. Other files are passed over. Sends nothing.\n"
+    "Computes the absorbed dose from files and folders of DICOM files, as the node does from\n"
+    "what it receives. Other files are passed over. Sends nothing.\n"
     "\n"
-    "  -c, --config CONFIG   relaxivity, methods, series rules; config/holmia.example.xml to start "
-    "from\n"
+    "  -c, --config CONFIG   relaxivity, methods, series rules; config/holmia.example.xml is\n"
+    "                        one to start from\n"
     "  -t, --treatment FILE  the treatment record: injections with times and activities\n"
-    "  -o, --out OUT         folder of the results (made if absent; those of an earlier run in it\n"
-    "                        are removed): rtdose-after-N.dcm, "
-    "report.dcm, figures.json\n"
-    "      --json            the summary as JSON: state, waits_for, results[], slots[], "
-    "warnings[], unused[],\n"
-    "                        figures (null without a result)\n"
+    "  -o, --out OUT         folder of the results (made if absent; those of an earlier run\n"
+    "                        are removed): rtdose-after-N.dcm, report.dcm, figures.json\n"
+    "      --json            the summary as JSON: state, waits_for, results[], slots[],\n"
+    "                        warnings[], unused[], figures (null without a result)\n"
     "      --keep            keep the working folder OUT/.holmia-*\n"
     "  -v, --verbose         a line per event on standard error\n"
     "\n"
-    "exit: 0 done, 1 refused or something is missing (said in words), 2 usage or configuration, 3 "
-    "temporary, 4 bug\n";
+    "exit: 0 done, 1 refused or something is missing (in words), 2 usage or configuration,\n"
+    "      3 temporary, 4 bug\n";
 
 /* ---- the record ---- */
 
