@@ -21,15 +21,14 @@
 
 #define ECHO_TIMEOUT_S 5
 
-static const char help[] = "usage: holmia check -c CONFIG\n"
-			   "\n"
-			   "Reports every fault of the configuration, with file and line, and "
-			   "tests its surroundings: spool and disk\n"
-			   "space, port, time zone, DICOM dictionary, and each destination by "
-			   "C-ECHO. Changes nothing (the spool folder\n"
-			   "is not made).\n"
-			   "\n"
-			   "exit: 0 usable (warnings may stand), 2 faults\n";
+static const char help[] =
+    "usage: holmia check -c CONFIG\n"
+    "\n"
+    "Reports every fault of the configuration, with file and line, and tests its surroundings:\n"
+    "spool and disk space, port, time zone, DICOM dictionary, and each destination by C-ECHO.\n"
+    "Changes nothing (the spool folder is not made).\n"
+    "\n"
+    "exit: 0 usable (warnings may stand), 2 faults\n";
 
 struct check {
 	int faults, warnings;

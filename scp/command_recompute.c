@@ -6,19 +6,17 @@
 static const char recompute_help[] =
     "usage: holmia recompute -c CONFIG TREATMENT\n"
     "\n"
-    "Makes the results of a treatment again, from its images, as a new version that names its "
-    "predecessor.\n"
-    "TREATMENT is a record id or a Patient ID (holmia status). Nothing else ever recomputes: "
-    "neither a new\n"
-    "software version nor the same images sent again.\n"
+    "Makes the results of a treatment again, from its images, as a new version that names its\n"
+    "predecessor. TREATMENT is a record id or a Patient ID (holmia status). Nothing else ever\n"
+    "recomputes: neither a new software version nor the same images sent again.\n"
     "\n"
     "exit: 0 queued, 1 no such treatment, 2 usage or configuration, 3 temporary, 4 bug\n";
 
 static const char resend_help[] =
     "usage: holmia resend -c CONFIG (NUMBER | --all)\n"
     "\n"
-    "Queues a delivery again, whatever became of it; --all: those that failed. holmia status shows "
-    "the numbers.\n"
+    "Queues a delivery again, whatever became of it; --all: those that failed. holmia status\n"
+    "shows the numbers.\n"
     "\n"
     "exit: 0 queued, 1 no such delivery, 2 usage or configuration, 3 temporary, 4 bug\n";
 
