@@ -12,10 +12,8 @@
 
 static const char help[] =
     "usage: holmia quarantine list    -c CONFIG\n"
-    "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older "
-    "instance\n"
-    "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the "
-    "reception log\n"
+    "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older one\n"
+    "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the log\n"
     "\n"
     "exit: 0 done, 1 no such instance, 2 usage or configuration, 3 temporary, 4 bug\n";
 
