@@ -19,7 +19,7 @@
 #include "storage_classes.h"
 
 #define REQUEST_TIMEOUT_S 10
-#define WAKE_INTERVAL_S	  0.1
+#define WAKE_INTERVAL_S	  1
 
 /* PS3.4 B.2.3 and PS3.7 annex C. */
 const struct received_status received_statuses[RECEIVED_OUTCOMES] = {
