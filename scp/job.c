@@ -151,15 +151,6 @@ out:
 	return st->code;
 }
 
-static enum status_code compute(struct job_case *c, struct status *st)
-{
-	if (dosimetry_run(&c->result, &c->input, &c->params, st) == STATUS_OK)
-		return STATUS_OK;
-	if (c->input.n_vois > 0 && job_drop_vois(c, st))
-		return dosimetry_run(&c->result, &c->input, &c->params, st);
-	return st->code;
-}
-
 static enum status_code run_dose(const struct config *config, struct store *store,
 				 const struct job *job, bool *superseded, struct stage_times *times,
 				 struct status *st)
@@ -176,7 +167,7 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 	if (job_load(c, &times->fit_s, st) != STATUS_OK)
 		goto out;
 	times->load_s = lap(&mark_s) - times->fit_s;
-	if (compute(c, st) != STATUS_OK)
+	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
 		goto out;
 	times->dosimetry_s = lap(&mark_s);
 	if (job_build(&object, c, st) != STATUS_OK)

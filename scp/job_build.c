@@ -129,7 +129,7 @@ static enum status_code gather_evidence(struct job_evidence *e, const struct job
 	}
 	if (c->has_anatomy && add_scan(e, EVIDENCE_ANATOMY, &c->anatomy, st) != STATUS_OK)
 		return st->code;
-	if (c->input.n_vois > 0 && add_structure_set(e, c, st) != STATUS_OK)
+	if (c->n_contoured > 0 && add_structure_set(e, c, st) != STATUS_OK)
 		return st->code;
 	e->evidence.study_header = e->study_header;
 	e->evidence.series = e->series;
@@ -155,17 +155,20 @@ static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, double *volumes_ml,
 {
 	const struct dosimetry_time_point *last =
 	    &c->result.time_points[c->result.n_time_points - 1];
-	for (int i = 0; i < c->input.n_vois; i++) {
-		const struct voi_stats *stats = &last->voi[i].dose;
+	for (int i = 0; i < c->n_contoured; i++) {
+		struct voi_stats stats;
 		struct rt_dose_dvh *dvh = &dvhs[i];
 		double *own_ml = volumes_ml + (size_t)i * DVH_MOST_BINS;
+		if (voi_stats_compute(&stats, &last->dose_gy, &c->mask[i], NULL, 0, st) !=
+		    STATUS_OK)
+			return st->code;
 		dvh->roi_number = c->structure_set.rois[c->slots.vois[i].roi].number;
-		dvh->minimum_gy = stats->minimum;
-		dvh->maximum_gy = stats->maximum;
-		dvh->mean_gy = stats->mean;
-		if (isnan(stats->mean))
+		dvh->minimum_gy = stats.minimum;
+		dvh->maximum_gy = stats.maximum;
+		dvh->mean_gy = stats.mean;
+		if (isnan(stats.mean))
 			continue; /* nothing measured: no histogram */
-		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats->maximum);
+		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats.maximum);
 		dvh->volume_ml = own_ml;
 		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, &last->dose_gy, &c->mask[i],
 			    st) != STATUS_OK)
@@ -194,8 +197,8 @@ static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 			  ? "166Ho local deposition, voxelwise R2* baseline"
 			  : "166Ho local deposition, region-mean R2* baseline",
 	    .dvhs = dvhs,
-	    .n_dvhs = c->input.n_vois,
-	    .structure_set = c->input.n_vois > 0 ? &structure_set : NULL,
+	    .n_dvhs = c->n_contoured,
+	    .structure_set = c->n_contoured > 0 ? &structure_set : NULL,
 	};
 	if (fill_dvhs(dvhs, volumes_ml, c, st) != STATUS_OK)
 		return st->code;
@@ -205,7 +208,7 @@ static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 static enum status_code build_dose(struct dataset **ds, char uid[65], const struct job_evidence *e,
 				   const struct job_case *c, struct status *st)
 {
-	size_t n_vois = (size_t)c->input.n_vois;
+	size_t n_vois = (size_t)c->n_contoured;
 	struct rt_dose_dvh *dvhs = calloc(n_vois + 1, sizeof *dvhs);
 	double *volumes_ml = calloc((n_vois + 1) * DVH_MOST_BINS, sizeof *volumes_ml);
 

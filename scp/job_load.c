@@ -324,7 +324,7 @@ static enum status_code make_masks(struct job_case *c, struct status *st)
 		c->voi[i] = (struct dosimetry_voi){voi->name, voi->role,
 						   find_part(c, voi->part_name), &c->mask[i]};
 	}
-	c->input.n_vois = n_vois;
+	c->n_contoured = n_vois;
 	free(r);
 	return st->code;
 }
@@ -364,9 +364,17 @@ static void fill_params(struct job_case *c)
 		c->params.dose_level_gy[i] = config->dose_level_gy[i];
 }
 
+/* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
+ * VOI are the report's work, so the dosimetry is spared them. */
+static bool map_needs_no_vois(const struct job_case *c)
+{
+	return c->job->kind == JOB_MAP && c->config->baseline_voxelwise;
+}
+
 static void fill_input(struct job_case *c)
 {
 	const char *site_zone = c->config->time_zone;
+	c->input.n_vois = map_needs_no_vois(c) ? 0 : c->n_contoured;
 	for (int i = 0; i < c->job->n_scans; i++)
 		c->scan[i] = dosimetry_scan_of(&c->after[i], site_zone);
 	int n_injections = 0;
@@ -387,18 +395,17 @@ static void fill_input(struct job_case *c)
 	c->input.vois = c->voi;
 }
 
-bool job_drop_vois(struct job_case *c, struct status *st)
+/* Contours that cannot be used are no reason against such a map: what refused them becomes a
+ * warning, and it is made without histograms. */
+static bool drop_contours(struct job_case *c, struct status *st)
 {
-	bool droppable = c->job->kind == JOB_MAP && c->config->baseline_voxelwise &&
-			 c->has_structure_set && st->code == STATUS_REFUSE && !c->superseded;
-	if (!droppable)
+	if (!map_needs_no_vois(c) || !c->has_structure_set || st->code != STATUS_REFUSE ||
+	    c->superseded)
 		return false;
 	job_warn(c, "HO119", "contours not used: %.200s", st->text);
 	status_clear(st);
 	c->has_structure_set = false;
-	c->input.n_vois = 0;
-	for (int i = 0; i < c->input.n_injections; i++)
-		c->injection[i].part_voi = -1;
+	c->n_contoured = 0;
 	return true;
 }
 
@@ -410,7 +417,7 @@ enum status_code job_load(struct job_case *c, double *fit_s, struct status *st)
 	    load_series(c, fit_s, st) != STATUS_OK || load_record(c, st) != STATUS_OK ||
 	    load_structure_set(c, st) != STATUS_OK || assess(c, st) != STATUS_OK)
 		return st->code;
-	if (make_masks(c, st) != STATUS_OK && !job_drop_vois(c, st))
+	if (make_masks(c, st) != STATUS_OK && !drop_contours(c, st))
 		return st->code;
 	fill_params(c);
 	fill_input(c);

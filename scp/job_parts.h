@@ -45,7 +45,8 @@ struct job_case {
 	bool has_anatomy;
 	const struct job_scan *shown_over; /* anatomy or baseline: its slices are the result grid */
 
-	struct mask mask[DOSIMETRY_MAX_VOIS];
+	struct mask mask[DOSIMETRY_MAX_VOIS]; /* n_contoured of them, in order of slots.vois */
+	int n_contoured;
 	struct dosimetry_voi voi[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_scan scan[DOSIMETRY_MAX_SCANS];
 	struct dosimetry_injection injection[DOSIMETRY_MAX_INJECTIONS];
@@ -72,10 +73,6 @@ enum status_code job_find_series(struct job_scan *scan, bool *superseded,
 /* Fills a case up to and including its dosimetry input. */
 enum status_code job_load(struct job_case *c, double *fit_s, struct status *st) STATUS_CHECKED;
 void job_case_free(struct job_case *c);
-
-/* A dose map with the voxelwise baseline does not need its contours: what refused them becomes a
- * warning, and the case goes on without. False: the job needs them, or something else failed. */
-bool job_drop_vois(struct job_case *c, struct status *st);
 
 void job_warn(struct job_case *c, const char *code, const char *format, ...) STATUS_PRINTF(3, 4);
 

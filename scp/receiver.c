@@ -41,6 +41,7 @@ struct receiver {
 	struct log_writer *writer;
 	uint64_t received_bytes; /* data sets of the association */
 	int stored, refused;
+	char last_stored[32]; /* UTC, when the last success was sent; for the log */
 	bool news; /* stored since the indexer was woken last */
 	double woken_s;
 };
@@ -124,6 +125,16 @@ static double clock_s(clockid_t clock)
 	struct timespec now;
 	clock_gettime(clock, &now);
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void note_time(char text[32])
+{
+	struct timespec now;
+	struct tm broken_down;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &broken_down);
+	size_t length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &broken_down);
+	snprintf(text + length, 32 - length, ".%03dZ", (int)(now.tv_nsec / 1000000) % 1000);
 }
 
 static uint64_t megabytes(double mb)
@@ -246,6 +257,7 @@ static void note_outcome(struct receiver *receiver, const struct association_sto
 {
 	if (reception->outcome == RECEIVED_STORED) {
 		receiver->stored++;
+		note_time(receiver->last_stored);
 		receiver->news = true;
 		if (clock_s(CLOCK_MONOTONIC) > receiver->woken_s + WAKE_INTERVAL_S)
 			wake_indexer(receiver);
@@ -349,8 +361,9 @@ int receiver_main(const struct config *config, const struct wake_pipes *wake, in
 	if (receiver.stored > 0)
 		process_wake(wake->indexer[1]);
 	log_line(code == STATUS_OK ? LOG_INFO_LINE : LOG_WARN_LINE, "association",
-		 "peer=%s calling=%s stored=%d refused=%d bytes=%llu end=\"%s\"", peer_address,
-		 association_calling_ae(receiver.association), receiver.stored, receiver.refused,
+		 "peer=%s calling=%s stored=%d refused=%d last_stored=%s bytes=%llu end=\"%s\"",
+		 peer_address, association_calling_ae(receiver.association), receiver.stored,
+		 receiver.refused, receiver.stored > 0 ? receiver.last_stored : "-",
 		 (unsigned long long)receiver.received_bytes,
 		 code == STATUS_OK ? "released" : st.text);
 	association_free(receiver.association);
