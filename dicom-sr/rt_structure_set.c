@@ -182,7 +182,7 @@ static enum status_code read_header(struct rt_structure_set *set, const struct d
 				   "not an RT Structure Set but SOP class \"%s\"",
 				   set->sop_class_uid);
 	if (strlen(date) == 8)
-		snprintf(set->datetime, sizeof(set->datetime), "%s%s", date, time);
+		snprintf(set->datetime, sizeof(set->datetime), "%.8s%.16s", date, time);
 	return STATUS_OK;
 }
 

@@ -109,7 +109,7 @@ static void plan_series(struct phantom_treatment *treatment)
 		treatment->drawn_on = 1;
 	}
 	for (int k = 1; k <= options->injections; k++) {
-		char folder[16], description[32];
+		char folder[20], description[40];
 		snprintf(folder, sizeof folder, "after_%d", k);
 		snprintf(description, sizeof description, "T2* multi-echo after %d", k);
 		add_series(treatment, folder, description, k,
