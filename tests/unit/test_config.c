@@ -219,7 +219,7 @@ static void test_no_clinical_number_has_a_default(void **state)
 	static const char *const settings[] = {
 	    "dose-constant-mj-per-mbq=\"15.87\"",
 	    "density-g-per-ml=\"1.06\"",
-	    "body-snr=\"5\"",
+	    "body-snr=\"10\"",
 	    "artefact-r2star-per-s=\"150\"",
 	    "usable-echo-sigma=\"4\"",
 	    "saturated-sigma=\"2\"",
