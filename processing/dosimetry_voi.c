@@ -87,7 +87,7 @@ static void fill_figures(struct dosimetry_voi_result *result, const struct figur
 	result->mass_g = result->dose.volume_ml * f->params->density_g_per_ml;
 	result->activity_mbq =
 	    result->dose.mean / gy_per_mbq_per_ml * result->dose.measured_volume_ml;
-	result->not_measured_volume_ml = result->dose.volume_ml - result->dose.measured_volume_ml;
+	result->not_measured_volume_ml = result->dose.not_measured_volume_ml;
 	add_volumes(result, f, mask, underdosed_asked);
 }
 

@@ -26,12 +26,13 @@ static size_t voxels_in_bounds(const struct mask *mask)
 	return count;
 }
 
-/* Gathers the measured voxels in storage order; *covered is the sum of all coverages. */
-static size_t gather_samples(struct sample *samples, double *covered, const struct volume *values,
-			     const struct mask *mask)
+/* Gathers the measured voxels in storage order; *covered and *not_measured are the sums of the
+ * coverages of all voxels and of those without a value. */
+static size_t gather_samples(struct sample *samples, double *covered, double *not_measured,
+			     const struct volume *values, const struct mask *mask)
 {
 	size_t count = 0;
-	*covered = 0;
+	*covered = *not_measured = 0;
 	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
 		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
 			size_t row = voxel_index(&mask->grid, 0, j, k);
@@ -42,8 +43,9 @@ static size_t gather_samples(struct sample *samples, double *covered, const stru
 				*covered += (double)weight;
 				float value = values->samples[row + (size_t)i];
 				if (isnan(value))
-					continue;
-				samples[count++] = (struct sample){value, weight};
+					*not_measured += (double)weight;
+				else
+					samples[count++] = (struct sample){value, weight};
 			}
 		}
 	}
@@ -166,9 +168,10 @@ enum status_code voi_stats_compute(struct voi_stats *stats, const struct volume 
 	if (!samples)
 		return status_fail(st, STATUS_RETRY, "no memory for the statistics of a VOI");
 
-	double voxel_ml = grid_voxel_volume_ml(&mask->grid), covered, total = 0;
-	size_t count = gather_samples(samples, &covered, values, mask);
+	double voxel_ml = grid_voxel_volume_ml(&mask->grid), covered, not_measured, total = 0;
+	size_t count = gather_samples(samples, &covered, &not_measured, values, mask);
 	made.volume_ml = covered * voxel_ml;
+	made.not_measured_volume_ml = not_measured * voxel_ml;
 	if (count > 0) {
 		const struct sample *rising = sort_samples(samples, samples + bound, count);
 		for (size_t i = 0; i < count; i++)

@@ -3,8 +3,9 @@
  * Every voxel counts with its coverage, the rim too: a voxel of which the mask covers a tenth
  * counts a tenth in means and volumes, and fully for minimum and maximum, so that minimum <= D98 <=
  * ... <= D2 <= maximum always holds. Voxels with NaN are not measured: they are left out of every
- * dose figure, and their volume is the difference of volume_ml and measured_volume_ml. Negative
- * values stay (clamping them adds 0.40 sigma to a region without uptake).
+ * dose figure, and their volume is summed by itself: a difference of two sums would leave a trace
+ * of volume, of either sign, where everything was measured. Negative values stay (clamping them
+ * adds 0.40 sigma to a region without uptake).
  *
  * Dose at a volume (D90): what at least 90 % of the measured volume gets. Each voxel stands at the
  * middle of its own piece of the sorted, cumulated volume; between two middles the dose is linear.
@@ -21,6 +22,7 @@
 struct voi_stats {
 	double volume_ml;	   /* of the mask */
 	double measured_volume_ml; /* where the value is not NaN */
+	double not_measured_volume_ml; /* where it is; 0 exactly when there is no such voxel */
 	double mean, minimum, maximum,
 	    standard_deviation; /* NaN when nothing is measured; the SD is that of the voxels */
 	double d98, d90, d70, d50, d2;
