@@ -58,7 +58,9 @@ void mr_series_free(struct mr_series *series);
  *
  * Each image has its own scaling: PV * RS + RI (rescale slope and intercept), and where Philips'
  * private scale slope SS is there, (PV * RS + RI) / (RS * SS), the only value that can be compared
- * between images. STATUS_REFUSE when some images have it and others not, or a slope is 0.
+ * between images. STATUS_REFUSE when some images have it and others not, when it is gone from images
+ * of that maker whose rescale slopes differ (then display values differ in scale by an unknown
+ * factor), or a slope is 0.
  *
  * read gives the data set of infos[index], which is freed here; it may be called from `threads`
  * threads at once. Of several faults the one of the first image in order is told. */

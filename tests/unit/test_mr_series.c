@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "mr_series.h"
+#include "tags.h"
 
 #define SLICES 40
 #define ECHOES 16
@@ -301,6 +302,120 @@ static void unknown_component_counts_only_alone(void **state)
 	mr_series_free(&series);
 }
 
+/* ---- pixels ---- */
+
+struct scaled_images {
+	const char *manufacturer;
+	double slope[3], intercept[3], scale_slope[3]; /* per echo; NaN: not there */
+	bool is_signed;
+};
+
+static enum status_code read_scaled(void *user, int index, struct dataset **ds,
+				    struct status *fault)
+{
+	const struct scaled_images *images = user;
+	/* 12 bits stored; the upper four hold what once was an overlay; -8 or 4088 */
+	const uint16_t stored[4] = {100, 0xF000 | 200, 0x0FF8, 7};
+
+	assert_ok(dataset_new(ds, fault), fault);
+	assert_ok(dataset_set_string(*ds, AT(TAG_Manufacturer), images->manufacturer, fault),
+		  fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_Rows), 2, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_Columns), 2, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_SamplesPerPixel), 1, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_BitsAllocated), 16, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_BitsStored), 12, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_HighBit), 11, fault), fault);
+	assert_ok(dataset_set_int(*ds, AT(TAG_PixelRepresentation), images->is_signed, fault),
+		  fault);
+	if (!isnan(images->slope[index])) {
+		assert_ok(
+		    dataset_set_double(*ds, AT(TAG_RescaleSlope), images->slope[index], fault),
+		    fault);
+		assert_ok(dataset_set_double(*ds, AT(TAG_RescaleIntercept),
+					     images->intercept[index], fault),
+			  fault);
+	}
+	if (!isnan(images->scale_slope[index]))
+		assert_ok(dataset_set_private(*ds, 0x2005, "Philips MR Imaging DD 001", 0x0E, "FL",
+					      images->scale_slope[index], fault),
+			  fault);
+	assert_ok(dataset_set_pixels_u16(*ds, stored, 4, fault), fault);
+	return STATUS_OK;
+}
+
+/* Three echoes of one slice of 2 x 2 pixels. */
+static enum status_code load_scaled(float samples[12], struct scaled_images images)
+{
+	int image[3] = {0, 1, 2};
+	struct mr_series series = {.echoes = 3, .image = image};
+
+	series.grid.columns = series.grid.rows = 2;
+	series.grid.slices = 1;
+	status_clear(&st);
+	return mr_series_load(samples, &series, read_scaled, &images, 2, &st);
+}
+
+static void every_image_has_its_own_scaling(void **state)
+{
+	float samples[12];
+	const double none = (double)NAN;
+
+	(void)state;
+	assert_ok(load_scaled(samples,
+			      (struct scaled_images){
+				  "SIEMENS", {1, 2, 0.5}, {0, 10, -1}, {none, none, none}, false}),
+		  &st);
+	assert_close(samples[0], 100, 0, 0);
+	assert_close(samples[1], 200, 0, 0);
+	assert_close(samples[2], 4088, 0, 0);
+	assert_close(samples[5], 2 * 200 + 10, 1e-4, 0);
+	assert_close(samples[8], 0.5 * 100 - 1, 1e-4, 0);
+	assert_ok(load_scaled(samples, (struct scaled_images){"GE MEDICAL SYSTEMS",
+							      {none, none, none},
+							      {0, 0, 0},
+							      {none, none, none},
+							      true}),
+		  &st);
+	assert_close(samples[2], -8, 0, 0);
+	/* Philips: (PV * RS + RI) / (RS * SS) */
+	assert_ok(load_scaled(samples, (struct scaled_images){"Philips Medical Systems",
+							      {1.5, 3, 1.5},
+							      {-30, 6, 0},
+							      {0.25, 0.25, 0.5},
+							      false}),
+		  &st);
+	assert_close(samples[0], (100 * 1.5 - 30) / (1.5 * 0.25), 1e-3, 0);
+	assert_close(samples[4], (100 * 3 + 6) / (3 * 0.25), 1e-3, 0);
+	assert_close(samples[8], 100 / 0.5, 1e-3, 0);
+}
+
+/* An anonymiser that takes private elements away leaves display values that differ in scale. */
+static void philips_without_its_scale_slope(void **state)
+{
+	float samples[12];
+	const double none = (double)NAN;
+
+	(void)state;
+	assert_ok(
+	    load_scaled(samples,
+			(struct scaled_images){
+			    "Philips", {1.5, 1.5, 1.5}, {0, 0, 0}, {none, none, none}, false}),
+	    &st);
+	assert_int_equal(load_scaled(samples, (struct scaled_images){"Philips Healthcare",
+								     {1.5, 1.5, 1.6},
+								     {0, 0, 0},
+								     {none, none, none},
+								     false}),
+			 STATUS_REFUSE);
+	assert_non_null(strstr(st.text, "signals cannot be compared"));
+	assert_int_equal(
+	    load_scaled(samples,
+			(struct scaled_images){
+			    "Philips", {1.5, 1.5, 1.5}, {0, 0, 0}, {0.25, none, 0.25}, false}),
+	    STATUS_REFUSE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +427,8 @@ int main(void)
 	    cmocka_unit_test_setup(mixed_echo_times_are_refused, set_up),
 	    cmocka_unit_test_setup(reception_order_does_not_matter, set_up),
 	    cmocka_unit_test_setup(unknown_component_counts_only_alone, set_up),
+	    cmocka_unit_test_setup(every_image_has_its_own_scaling, set_up),
+	    cmocka_unit_test_setup(philips_without_its_scale_slope, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
