@@ -99,10 +99,13 @@ extern "C" enum status_code dataset_set_tag(struct dataset *ds, struct dataset_p
 }
 
 /* A decimal string has at most 16 characters (PS3.5 6.2): of all notations that fit, the closest;
- * of equally close ones the shortest. */
+ * of equally close ones the shortest. Where a decimal with far fewer digits lies within rounding of
+ * geometry, that one is meant: 3.75000000000082 came from 3.75 and a cosine of twelve digits. */
 static std::string decimal_string(double value)
 {
-	std::string best;
+	const double rounding = 1e-11;
+	const size_t far_fewer = 4;
+	std::string best, round;
 	double best_error = INFINITY;
 	for (std::chars_format format : {std::chars_format::general, std::chars_format::fixed,
 					 std::chars_format::scientific}) {
@@ -120,9 +123,12 @@ static std::string decimal_string(double value)
 				best.assign(text, length);
 				best_error = error;
 			}
+			if (error <= rounding * std::fabs(value) &&
+			    (round.empty() || length < round.size()))
+				round.assign(text, length);
 		}
 	}
-	return best;
+	return !round.empty() && round.size() + far_fewer <= best.size() ? round : best;
 }
 
 static OFCondition put_numbers(DcmItem *item, const DcmTag &tag, const double *values, size_t count)

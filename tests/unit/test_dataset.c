@@ -117,6 +117,26 @@ static void decimal_strings_fit(void **state)
 	dataset_free(ds);
 }
 
+/* What arithmetic on positions and cosines leaves behind is not written; what is no rounding is. */
+static void decimal_strings_have_no_noise(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} rows[] = {{109.832377000001, "109.832377"},	   {3.75000000000082, "3.75"},
+		    {164.499999999937, "164.5"},	   {-0.99999999999999, "-1"},
+		    {2.00000000025, "2.00000000025"},	   {-145.30001, "-145.30001"},
+		    {0.96592582628907, "0.96592582628907"}};
+	struct dataset *ds = new_dataset();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_ok(dataset_set_double(ds, AT(TAG_DoseGridScaling), rows[i].value, &st), &st);
+		assert_string_equal(text_at(ds, AT(TAG_DoseGridScaling)), rows[i].text);
+	}
+	dataset_free(ds);
+}
+
 static void text_is_utf8(void **state)
 {
 	static const struct {
@@ -310,6 +330,7 @@ int main(void)
 	    cmocka_unit_test_setup(values_come_back, set_up),
 	    cmocka_unit_test_setup(sequences_are_made_on_the_way, set_up),
 	    cmocka_unit_test_setup(decimal_strings_fit, set_up),
+	    cmocka_unit_test_setup(decimal_strings_have_no_noise, set_up),
 	    cmocka_unit_test_setup(text_is_utf8, set_up),
 	    cmocka_unit_test_setup(private_elements_follow_their_creator, set_up),
 	    cmocka_unit_test_setup(stored_bits_and_sign, set_up),
