@@ -165,8 +165,10 @@ static void check_frames(struct treatment_assessment *a)
 		return;
 	const char *frame =
 	    (anatomy->index >= 0 ? anatomy : baseline)->arranged.grid.frame_of_reference;
-	if (!frame[0])
+	if (!frame[0]) {
+		a->no_maps = true;
 		treatment_refuse(a, "%s has no frame of reference", name);
+	}
 	if (strcmp(baseline->arranged.grid.frame_of_reference, frame) != 0) {
 		treatment_refuse(a,
 				 "the baseline is in another frame of reference than the anatomy: "
@@ -278,7 +280,10 @@ static enum status_code assemble(struct treatment_assessment *a, struct status *
 	find_relaxivity(a);
 	check_frames(a);
 	check_specific_activity(a);
-	if (!slots->relaxivity || slots->baseline.index < 0 || a->results_wait)
+	/* the mean of a region that is not what it is said to be would shift every dose */
+	bool no_region = slots->contours_refused && !a->input->config->baseline_voxelwise;
+	if (!slots->relaxivity || slots->baseline.index < 0 || a->results_wait || a->no_maps ||
+	    no_region)
 		drop_scans(slots);
 	treatment_compare_scans(a);
 	return STATUS_OK;

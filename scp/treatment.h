@@ -26,11 +26,18 @@
  * The slot before that injection (where it would be the last) and, unless a later series fills it,
  * the one after it stay empty until the record names the series; both clocks are said.
  *
- * Complete = no gap, every slice has every echo, and the number of slices is confirmed. Confirmed
- * by (0020,1002), by another whole series of the treatment with the same slices, or by contours
- * that all lie within the slices. Without that a series counts once its association has ended or
- * it has been quiet for settle-s ("complete, unconfirmed", HO105); where (0020,1002) says that
- * images are owed, only the quiet counts.
+ * Complete = no gap, every slice has every echo, and the number of slices is confirmed:
+ *
+ *   at once, by another whole series of the treatment with the same slices and echo times, or for
+ *   a single echo by (0020,1002);
+ *   when its sender has gone on to another series, by (0020,1002). Vendors count images in three
+ *   ways, so a part of a multi-echo series can meet the count in one of them while it comes in;
+ *   when its association has ended or it has been quiet for settle-s, by (0020,1002) or by
+ *   contours that all lie within the slices. Without either it counts then as "complete,
+ *   unconfirmed" (HO105); where (0020,1002) says that images are owed, only the quiet counts.
+ *
+ * So a scan after an injection is whole with its last image, as soon as another scan is there to
+ * compare it with.
  *
  * State of the whole, in words that `holmia status` shows:
  *
@@ -43,7 +50,8 @@
  *               in another frame of reference, do not take away the maps of the other scans
  *
  *   A patient without ID or with two names, a record of another patient, no relaxivity, a named
- *   series that is none: REFUSED, no map.
+ *   series that is none, no frame of reference: REFUSED, no map.
+ *   Regions that contradict each other: REFUSED; no map where the baseline is a region's mean.
  *   An injection without specific activity: maps up to the scan before it.
  *
  * Warnings carry the codes of codes.h: HO101 relaxivity not calibrated, HO103 a named series
@@ -106,6 +114,7 @@ struct treatment_slots {
 	int structure_set;		 /* index into the structure sets given; -1 none */
 	struct treatment_voi vois[DOSIMETRY_MAX_VOIS];
 	int n_vois;
+	bool contours_refused; /* its regions contradict each other: good for nothing */
 	bool maps_ready;   /* a dose map can be made of every entry of after[], REFUSED or not */
 	bool report_ready; /* VOIs, and every scan before the newest map's, are there */
 

@@ -45,6 +45,7 @@ struct treatment_assessment {
 	const struct treatment_candidate *reference;
 	char refusal[512]; /* why this can never be computed; "" */
 	bool results_wait; /* the result grid may still change: no map yet */
+	bool no_maps;	   /* what refuses the treatment takes its maps away too */
 	bool report_waits; /* the series under the contours is not whole: no report yet */
 };
 
@@ -69,6 +70,7 @@ bool treatment_arrange(struct treatment_candidate *candidate, struct status *st)
 /* Its sender has gone, or it has been quiet for settle-s. */
 bool treatment_has_ended(const struct treatment_assessment *a,
 			 const struct treatment_candidate *candidate);
+bool treatment_same_echo_times(const struct mr_series *a, const struct mr_series *b);
 void treatment_look_again(struct treatment_assessment *a,
 			  const struct treatment_candidate *candidate);
 /* Puts it into a slot; the arranged series goes along. */

@@ -185,9 +185,11 @@ static void recognise(struct treatment_assessment *a, struct treatment_candidate
 		return;
 	}
 	candidate->holmium = is_multi_echo(candidate, config, st);
-	if (candidate->named_slot >= 0 && !candidate->holmium && st->code == STATUS_OK)
+	if (candidate->named_slot >= 0 && !candidate->holmium && st->code == STATUS_OK) {
+		a->no_maps = true;
 		treatment_refuse(a, "%s, which the record names: %s", candidate->label,
 				 candidate->why);
+	}
 	if (!record || record->n_injections == 0)
 		return;
 	if (!isnan(candidate->acquired_s))
@@ -277,7 +279,14 @@ void treatment_look_again(struct treatment_assessment *a,
 		a->slots->look_again_s = at_s;
 }
 
-/* Another series of the treatment with the same slices, itself whole. */
+/* All of one series came before the other began. */
+static bool came_before(const struct treatment_candidate *first,
+			const struct treatment_candidate *second)
+{
+	return first->series->last_received_s < second->series->instances[0].received_s;
+}
+
+/* Another series of the treatment with the same slices and echo times, itself whole. */
 static bool confirmed_by_another(const struct treatment_assessment *a,
 				 const struct treatment_candidate *candidate)
 {
@@ -285,11 +294,48 @@ static bool confirmed_by_another(const struct treatment_assessment *a,
 		const struct treatment_candidate *other = &a->candidates[i];
 		if (other == candidate || !other->holmium || !other->arranged.complete)
 			continue;
-		if ((other->arranged.count_confirmed || treatment_has_ended(a, other)) &&
-		    grid_same(&other->arranged.grid, &candidate->arranged.grid, 0.1))
+		if (candidate->holmium &&
+		    !treatment_same_echo_times(&other->arranged, &candidate->arranged))
+			continue;
+		bool other_is_all = treatment_has_ended(a, other) ||
+				    (other->arranged.count_confirmed &&
+				     came_before(other, candidate));
+		if (other_is_all && grid_same(&other->arranged.grid, &candidate->arranged.grid, 0.1))
 			return true;
 	}
 	return false;
+}
+
+/* Logs of one association share their name before the last '-'. */
+static bool same_association(const struct catalogue_instance *a, const struct catalogue_instance *b)
+{
+	const char *end = strrchr(a->where.log, '-');
+	return end && strncmp(a->where.log, b->where.log, (size_t)(end - a->where.log) + 1) == 0;
+}
+
+/* Its association brought another series after it. */
+static bool sender_has_gone_on(const struct treatment_assessment *a,
+			       const struct treatment_candidate *candidate)
+{
+	const struct catalogue_series *series = candidate->series;
+	for (int i = 0; i < a->n_candidates; i++) {
+		if (came_before(candidate, &a->candidates[i]) &&
+		    same_association(&series->instances[series->n_instances - 1],
+				     &a->candidates[i].series->instances[0]))
+			return true;
+	}
+	return false;
+}
+
+/* The count is met, and not by chance: (0020,1002) is images, images of all components or slices,
+ * as the vendor likes, and where it means 40 slices the first 40 of 640 images meet it too. */
+static bool confirmed_by_count(const struct treatment_assessment *a,
+			       const struct treatment_candidate *candidate)
+{
+	if (!candidate->arranged.count_confirmed)
+		return false;
+	return candidate->arranged.echoes == 1 || treatment_has_ended(a, candidate) ||
+	       sender_has_gone_on(a, candidate);
 }
 
 void treatment_complete(struct treatment_assessment *a, struct treatment_candidate *candidate)
@@ -300,8 +346,9 @@ void treatment_complete(struct treatment_assessment *a, struct treatment_candida
 	if (!arranged->complete) {
 		candidate->completeness = SERIES_INCOMPLETE;
 		snprintf(candidate->why, sizeof candidate->why, "%s", arranged->missing);
-	} else if (arranged->count_confirmed || confirmed_by_another(a, candidate) ||
-		   (!owed && treatment_contours_inside(a, &arranged->grid))) {
+	} else if (confirmed_by_count(a, candidate) || confirmed_by_another(a, candidate) ||
+		   (!owed && treatment_has_ended(a, candidate) &&
+		    treatment_contours_inside(a, &arranged->grid))) {
 		candidate->completeness = SERIES_COMPLETE;
 	} else if (treatment_has_ended(a, candidate)) {
 		candidate->completeness = SERIES_SETTLED;
@@ -312,8 +359,9 @@ void treatment_complete(struct treatment_assessment *a, struct treatment_candida
 	} else {
 		candidate->completeness = SERIES_UNCONFIRMED;
 		snprintf(candidate->why, sizeof candidate->why,
-			 "%d slices came, nothing says yet that these are all",
-			 arranged->grid.slices);
+			 "%d slices came, nothing says yet that these are all%s",
+			 arranged->grid.slices,
+			 arranged->count_confirmed ? ": its association goes on" : "");
 	}
 }
 

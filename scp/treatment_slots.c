@@ -22,7 +22,7 @@ static void normal_of(const struct grid *grid, double normal[3])
 		normal[i] /= length;
 }
 
-static bool same_echo_times(const struct mr_series *a, const struct mr_series *b)
+bool treatment_same_echo_times(const struct mr_series *a, const struct mr_series *b)
 {
 	bool same = a->echoes == b->echoes;
 	for (int i = 0; same && i < a->echoes; i++)
@@ -46,7 +46,7 @@ static bool same_field(const struct mr_series *a, const struct mr_series *b)
 
 static bool same_kind(const struct mr_series *a, const struct mr_series *b)
 {
-	return same_echo_times(a, b) && same_planes(a, b) && same_field(a, b);
+	return treatment_same_echo_times(a, b) && same_planes(a, b) && same_field(a, b);
 }
 
 /* How many slots series of this kind would fill. */
@@ -110,7 +110,7 @@ void treatment_group(struct treatment_assessment *a)
 		if (!candidate->holmium || same_kind(is, as))
 			continue;
 		candidate->holmium = false;
-		if (!same_echo_times(is, as))
+		if (!treatment_same_echo_times(is, as))
 			snprintf(
 			    candidate->why, sizeof candidate->why,
 			    "echo times differ from %s (%d from %.2f ms, there %d from %.2f ms)",
@@ -122,9 +122,11 @@ void treatment_group(struct treatment_assessment *a)
 			snprintf(candidate->why, sizeof candidate->why,
 				 "%.3g T, but %s is at %.3g T", is->field_strength_t,
 				 reference->label, as->field_strength_t);
-		if (candidate->named_slot >= 0)
+		if (candidate->named_slot >= 0) {
+			a->no_maps = true;
 			treatment_refuse(a, "%s, which the record names: %s", candidate->label,
 					 candidate->why);
+		}
 	}
 	a->reference = baseline_to_be(a, reference);
 }

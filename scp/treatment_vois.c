@@ -389,7 +389,9 @@ enum status_code treatment_contours(struct treatment_assessment *a, struct statu
 	struct treatment_candidate *anatomy = NULL;
 	bool by_contours = false;
 	if (slots->structure_set >= 0) {
+		size_t refused = strlen(a->refusal);
 		find_vois(a);
+		a->slots->contours_refused = strlen(a->refusal) > refused;
 		anatomy = treatment_find_series(
 		    a, a->input->structure_sets[slots->structure_set].referenced_series_uid);
 		by_contours = anatomy != NULL;

@@ -135,6 +135,7 @@ static void test_second_treatment_months_later(void **state)
 	struct fixture *f = *state;
 	make_whole(f);
 	const double later = 120 * 24 * 60.0;
+	f->input.now_s += (later + 20) * MINUTE_S;
 	add_holmium(f, 12, later - 15);
 	add_holmium(f, 13, later + 15);
 	f->record.n_injections = 0;
@@ -216,6 +217,10 @@ static void test_record_names_series_against_time(void **state)
 	s = assess(f);
 	assert_int_equal(s->state, TREATMENT_COLLECTING);
 	assert_waits(s, "baseline: series 2.25.404, which the record names, has not come");
+	copy(f->record.baseline_series_uid, 65, "");
+	copy(f->record.injections[0].after_series_uid, 65, "2.25.1");
+	assert_false(assess(f)->maps_ready); /* nor after injection 2: the record is at odds */
+	copy(f->record.injections[0].after_series_uid, 65, "");
 	copy(f->record.baseline_series_uid, 65, "2.25.1");
 	s = assess(f);
 	assert_int_equal(s->state, TREATMENT_REFUSED);
@@ -393,11 +398,109 @@ static void test_confirmed_by_the_contours(void **state)
 	f->input.now_s = f->series[1].last_received_s + 1;
 	assert_int_equal(assess(f)->baseline.index, -1);
 	struct rt_structure_set *set = add_contours(f, "contours", 1, -5);
+	/* while images come in, every batch would be another version of the whole */
+	assert_int_equal(assess(f)->baseline.index, -1);
+	f->series[1].released = true;
 	assert_int_equal(assess(f)->baseline.completeness, SERIES_COMPLETE);
 	/* a contour above the last slice that came */
 	static const double above[12] = {10, 10, 25, 30, 10, 25, 30, 30, 25, 10, 30, 25};
 	set->rois[2].contours->points_mm = above;
+	assert_int_equal(assess(f)->baseline.completeness, SERIES_SETTLED);
+}
+
+/* ---- while it is still coming in ---- */
+
+static void received(struct catalogue_series *series, const char *log, double first_s, double last_s)
+{
+	for (int i = 0; i < series->n_instances; i++) {
+		copy(series->instances[i].where.log, sizeof series->instances[i].where.log, log);
+		series->instances[i].received_s = i == 0 ? first_s : last_s;
+	}
+	series->last_received_s = last_s;
+	series->released = false;
+}
+
+static void counts_slices(struct instance_info *info)
+{
+	info->images_in_acquisition = 4 * SLICES;
+}
+
+/* The first 4 echoes of 4 slices where (0020,1002) says 16 slices: as many images as there are slices. */
+static void test_part_that_meets_the_count_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct series_options part = {.number = 2,
+				      .description = "T2* multi-echo",
+				      .minutes = -15,
+				      .echoes = 4,
+				      .slices = SLICES,
+				      .first_te_ms = 1.33};
+	struct catalogue_series *baseline = add_series(f, part);
+	each_instance(baseline, counts_slices);
+	f->input.now_s = FIRST_INJECTION_S;
+	received(baseline, "20260302-a-0", f->input.now_s - 2, f->input.now_s - 1);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->baseline.index, -1);
+	assert_waits(s, "baseline: series 2 \"T2* multi-echo\": 4 slices came, nothing says yet "
+			"that these are all: its association goes on");
+	assert_close(s->look_again_s, f->input.now_s - 1 + 30, 1e-6, 0);
+	baseline->released = true;
+	assert_int_equal(assess(f)->baseline.completeness, SERIES_COMPLETE);
+	/* the count is met, so quiet is no doubt either */
+	baseline->released = false;
+	f->input.now_s += 30;
+	assert_int_equal(assess(f)->baseline.completeness, SERIES_COMPLETE);
+}
+
+static void test_next_series_of_its_association_confirms_the_count(void **state)
+{
+	struct fixture *f = *state;
+	double now_s = f->input.now_s = FIRST_INJECTION_S;
+	struct catalogue_series *baseline = add_holmium(f, 2, -15);
+	struct catalogue_series *next = add_anatomy(f, 1, -12);
+	received(baseline, "20260302-a-0", now_s - 3, now_s - 2);
+	received(next, "20260302-b-0", now_s - 1, now_s);
+	assert_int_equal(assess(f)->baseline.index, -1); /* of another association */
+	received(next, "20260302-a-1", now_s - 1, now_s);
+	assert_int_equal(assess(f)->baseline.completeness, SERIES_COMPLETE);
+	received(next, "20260302-a-1", now_s - 2.5, now_s); /* one image of each by turns */
 	assert_int_equal(assess(f)->baseline.index, -1);
+}
+
+/* No timer and no release: the last image of the last scan is enough. */
+static void test_scan_like_another_is_whole_at_once(void **state)
+{
+	struct fixture *f = *state;
+	double now_s = f->input.now_s;
+	struct catalogue_series *baseline = add_holmium(f, 2, -15);
+	struct catalogue_series *after = add_holmium(f, 3, 15);
+	received(baseline, "20260302-a-0", now_s - 4, now_s - 3);
+	received(after, "20260302-b-0", now_s - 1, now_s);
+	/* the earlier one is not known to be whole by itself, but by having met its count first */
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->after[0].completeness, SERIES_COMPLETE);
+	received(baseline, "20260302-a-0", now_s - 1000, now_s - 999);
+	s = assess(f);
+	assert_int_equal(s->n_after, 1);
+	/* fewer echo times than the other: nothing confirms it */
+	copy(f->record.injections[0].after_series_uid, 65, "2.25.3");
+	for (int slice = 0; slice < SLICES; slice++)
+		remove_instance(after, slice, ECHOES - 1);
+	received(after, "20260302-b-0", now_s - 1, now_s);
+	s = assess(f);
+	assert_int_equal(s->n_after, 0);
+	assert_waits(s, "series after injection 1: series 3 \"T2* multi-echo\": 4 slices came");
+}
+
+static void test_by_turns_they_confirm_nothing(void **state)
+{
+	struct fixture *f = *state;
+	double now_s = f->input.now_s;
+	received(add_holmium(f, 2, -15), "20260302-a-0", now_s - 4, now_s - 1);
+	received(add_holmium(f, 3, 15), "20260302-a-0", now_s - 3.9, now_s);
+	assert_int_equal(assess(f)->n_after, 0);
+	f->series[0].released = f->series[1].released = true;
+	assert_int_equal(assess(f)->n_after, 1);
 }
 
 static void test_anatomy_that_is_still_coming(void **state)
@@ -450,6 +553,10 @@ int main(void)
 	    TEST(test_count_that_is_not_met),
 	    TEST(test_confirmed_by_another_series),
 	    TEST(test_confirmed_by_the_contours),
+	    TEST(test_part_that_meets_the_count_waits),
+	    TEST(test_next_series_of_its_association_confirms_the_count),
+	    TEST(test_scan_like_another_is_whole_at_once),
+	    TEST(test_by_turns_they_confirm_nothing),
 	    TEST(test_anatomy_that_is_still_coming),
 	};
 	return cmocka_run_group_tests_name("treatment_series", tests, NULL, NULL);

@@ -211,7 +211,7 @@ static inline int set_up(void **state)
 					    .patient = &f->patient,
 					    .record = &f->record,
 					    .structure_sets = f->sets,
-					    .now_s = FIRST_INJECTION_S + 46 * MINUTE_S};
+					    .now_s = FIRST_INJECTION_S + 48 * MINUTE_S};
 	*state = f;
 	return 0;
 }
