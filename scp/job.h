@@ -18,9 +18,10 @@
  * hash with the region-mean baseline only. An RT Dose carries DVHs when a structure set was known
  * at the time its job was planned; the report carries the figures in every case.
  *
- * What is loaded is checked against what the job was made for: when a later image, another
- * assignment of series or a later record changed it, the job ends SUPERSEDED, in words, and the
- * planner's next plan takes its place.
+ * What is loaded is checked against what the job was made for: when a later image, a later record
+ * or another configuration changed it, so that its hash would be another, the job ends SUPERSEDED,
+ * in words, and the planner's next plan takes its place. What is kept under a hash is of that
+ * evidence.
  *
  * Test hook: when the environment variable HOLMIA_FAULT is "job-before-commit", the process kills
  * itself between the last file and the transaction, once: it first makes the file named by
@@ -30,7 +31,7 @@
 
 #include "config.h"
 #include "queue.h"
-#include "treatment_record.h"
+#include "treatment.h"
 
 /* Runs a job from queue_claim(). STATUS_OK: the job row is finished (done, or superseded with
  * words) and its results are queued for delivery. Otherwise nothing of it is visible, the row is
@@ -39,18 +40,22 @@
 enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
 			 struct status *st) STATUS_CHECKED;
 
-/* Writes job->hash, for queue_add(): from kind, evidence of the series, and what of the
- * configuration can change the numbers. structure_set_evidence "" without one.
- * record_dose_fingerprint: from job_record_fingerprint(); `holmia recompute` appends its serial
- * number to it. */
+/* Writes job->hash and job->forced: from kind, evidence of the series, and what of the configuration
+ * can change the numbers. structure_set_evidence "" without one. fingerprint: of the two below, ""
+ * for a FIT. recompute_serial: of the treatment, 0 when nobody asked for `holmia recompute`. The
+ * planner names a job by it, and the job compares before it computes. */
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
-	      const char *record_dose_fingerprint);
+	      const char *fingerprint, int recompute_serial);
 
-/* What of a record and of the relaxivity entry in use can change a result. MAP: activities, times,
- * specific activities and holmium contents up to injection last_injection, so that a record that
- * grows by an injection changes no earlier map. REPORT: the whole record. FIT: nothing. hex is ""
- * without memory. */
-void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
-			    int last_injection, const struct config_relaxivity *relaxivity);
+/* What of the record and of the relaxivity entry in use can change a dose map: relaxivity, specific
+ * activities, starts and holmium contents up to its last scan, so that a record that grows by an
+ * injection changes no earlier map; net activities only where they weigh the specific activity of
+ * several injections between two scans, so that a residual that comes late changes the report
+ * alone; with the region-mean baseline the roles of the VOIs. hex is "" without memory. */
+void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
+			 bool region_mean);
+/* The same for a report: the whole record, the relaxivity with its provenance. */
+void job_report_fingerprint(char hex[65], const struct treatment_record *record,
+			    const struct config_relaxivity *relaxivity);
 
 #endif

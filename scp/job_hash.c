@@ -1,8 +1,7 @@
 /* job_hash.c - what makes two jobs the same: their evidence, and what can change their numbers. */
 #include "job.h"
 
-#include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "map_cache.h"
 #include "uid.h"
@@ -54,20 +53,14 @@ static void digest_report_configuration(struct digest *digest, const struct conf
 	}
 }
 
-void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
-	      const char *record_dose_fingerprint)
+static void digest_job(struct digest *digest, const struct job *job, const struct config *config,
+		       const char *structure_set_evidence)
 {
-	struct digest *digest = digest_new();
-
-	digest_text(digest, job_kind_name(job->kind));
-	digest_series(digest, &job->baseline);
-	digest_text(digest, record_dose_fingerprint ? record_dose_fingerprint : "");
 	if (job->kind == JOB_FIT) {
 		char key[65];
 		map_cache_key(key, job->baseline.evidence_hash, config->usable_echo_sigma,
 			      config->saturated_sigma);
 		digest_text(digest, key);
-		digest_finish(digest, job->hash);
 		return;
 	}
 	/* two patients with the same images are two treatments */
@@ -81,41 +74,78 @@ void job_hash(struct job *job, const struct config *config, const char *structur
 		digest_text(digest, structure_set_evidence ? structure_set_evidence : "");
 	if (job->kind == JOB_REPORT)
 		digest_report_configuration(digest, config);
+}
+
+void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
+	      const char *fingerprint, int recompute_serial)
+{
+	char forced[100];
+	snprintf(forced, sizeof forced, "%.64s recompute %d", fingerprint, recompute_serial);
+	job->forced = recompute_serial > 0;
+	job->hash[0] = '\0';
+	struct digest *digest = digest_new();
+	if (!digest)
+		return;
+	digest_text(digest, job_kind_name(job->kind));
+	digest_series(digest, &job->baseline);
+	digest_text(digest, job->forced ? forced : fingerprint);
+	digest_job(digest, job, config, structure_set_evidence);
 	digest_finish(digest, job->hash);
 }
 
-static void digest_injection(struct digest *digest, const struct record_injection *injection)
+static void digest_injections(struct digest *digest, const struct treatment_slots *slots,
+			      int previous, int last)
 {
-	digest_double(digest, injection->start_s);
-	digest_double(digest, injection->net_activity_mbq);
-	digest_double(digest, injection->prepared_activity_mbq);
-	digest_double(digest, injection->prepared_at_s);
-	digest_double(digest, injection->residual_activity_mbq);
-	digest_double(digest, injection->residual_at_s);
-	digest_double(digest, injection->specific_activity_mbq_per_mg);
-	digest_double(digest, injection->specific_activity_at_s);
-	digest_double(digest, injection->holmium_percent);
+	for (int i = 0; i < slots->n_injections; i++) {
+		const struct dosimetry_injection *injection = &slots->injections[i];
+		if (injection->number <= previous || injection->number > last)
+			continue;
+		digest_number(digest, injection->number);
+		digest_double(digest, injection->start_s);
+		digest_double(digest, injection->specific_activity_mbq_per_mg);
+		digest_double(digest, injection->holmium_percent);
+		if (last - previous > 1)
+			digest_double(digest, injection->net_activity_mbq);
+	}
 }
 
-void job_record_fingerprint(char hex[65], enum job_kind kind, const struct treatment_record *record,
-			    int last_injection, const struct config_relaxivity *relaxivity)
+void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
+			 bool region_mean)
 {
 	struct digest *digest = digest_new();
+	int previous = 0;
+	hex[0] = '\0';
+	if (!digest)
+		return;
+	if (slots->relaxivity) {
+		digest_double(digest, slots->relaxivity->per_s_per_mg_per_ml);
+		digest_double(digest, slots->relaxivity->holmium_percent);
+	}
+	for (int scan = 0; scan < job->n_scans; scan++) {
+		digest_injections(digest, slots, previous, job->scans[scan].after_injection);
+		digest_text(digest, "scan");
+		previous = job->scans[scan].after_injection;
+	}
+	for (int i = 0; region_mean && i < slots->n_vois; i++) {
+		digest_text(digest, slots->vois[i].name);
+		digest_number(digest, (int)slots->vois[i].role);
+	}
+	digest_finish(digest, hex);
+}
 
-	if (kind != JOB_FIT && relaxivity) {
+void job_report_fingerprint(char hex[65], const struct treatment_record *record,
+			    const struct config_relaxivity *relaxivity)
+{
+	struct digest *digest = digest_new();
+	hex[0] = '\0';
+	if (!digest)
+		return;
+	if (relaxivity) {
 		digest_double(digest, relaxivity->per_s_per_mg_per_ml);
 		digest_double(digest, relaxivity->holmium_percent);
-	}
-	if (kind == JOB_REPORT && relaxivity) {
 		digest_double(digest, relaxivity->temperature_k);
 		digest_text(digest, relaxivity->provenance);
 	}
-	if (kind == JOB_REPORT && record)
-		digest_text(digest, record->fingerprint);
-	if (kind == JOB_MAP && record) {
-		digest_double(digest, record->holmium_percent);
-		for (int i = 0; i < record->n_injections && i < last_injection; i++)
-			digest_injection(digest, &record->injections[i]);
-	}
+	digest_text(digest, record->fingerprint);
 	digest_finish(digest, hex);
 }

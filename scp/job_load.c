@@ -223,7 +223,8 @@ static enum status_code assess(struct job_case *c, struct status *st)
 	};
 	if (treatment_assess(&c->slots, &input, st) != STATUS_OK)
 		return st->code;
-	if (c->slots.state == TREATMENT_REFUSED)
+	if (c->slots.state == TREATMENT_REFUSED &&
+	    (c->job->kind == JOB_REPORT || !c->slots.maps_ready))
 		return supersede(&c->superseded, st, c->slots.waits_for);
 	if (!c->slots.relaxivity)
 		return status_fail(
@@ -233,6 +234,36 @@ static enum status_code assess(struct job_case *c, struct status *st)
 	for (int i = 0; i < c->slots.n_warnings; i++)
 		job_warn(c, c->slots.warnings[i].code, "%s", c->slots.warnings[i].text);
 	return STATUS_OK;
+}
+
+/* What was loaded is what the job was planned for: else its results would stand under the name of
+ * other evidence, and a later plan that asks for that would find them done. */
+static enum status_code check_hash(struct job_case *c, struct status *st)
+{
+	const char *contours = c->has_structure_set ? c->structure_instance.info.evidence_hash : "";
+	struct job *now = malloc(sizeof *now);
+	struct treatment_row *row = malloc(sizeof *row);
+	char fingerprint[65];
+	bool found = false;
+	if (!now || !row) {
+		(void)status_fail(st, STATUS_RETRY, "no memory for a job");
+	} else if (treatment_row_load(&found, row, c->store, c->job->treatment_key, st) ==
+		   STATUS_OK) {
+		*now = *c->job;
+		if (now->kind == JOB_REPORT)
+			job_report_fingerprint(fingerprint, &c->record, c->slots.relaxivity);
+		else
+			job_map_fingerprint(fingerprint, now, &c->slots,
+					    !c->config->baseline_voxelwise);
+		job_hash(now, c->config, contours, fingerprint, row->recompute_serial);
+		if (strcmp(now->hash, c->job->hash) != 0)
+			(void)supersede(&c->superseded, st,
+					"record, contours or configuration changed after it was "
+					"planned");
+	}
+	free(now);
+	free(row);
+	return st->code;
 }
 
 /* ---- masks ---- */
@@ -415,7 +446,8 @@ enum status_code job_load(struct job_case *c, double *fit_s, struct status *st)
 	if (catalogue_load_patient(&c->patient, c->store, job->patient_id, job->patient_issuer,
 				   st) != STATUS_OK ||
 	    load_series(c, fit_s, st) != STATUS_OK || load_record(c, st) != STATUS_OK ||
-	    load_structure_set(c, st) != STATUS_OK || assess(c, st) != STATUS_OK)
+	    load_structure_set(c, st) != STATUS_OK || assess(c, st) != STATUS_OK ||
+	    check_hash(c, st) != STATUS_OK)
 		return st->code;
 	if (make_masks(c, st) != STATUS_OK && !drop_contours(c, st))
 		return st->code;

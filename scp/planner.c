@@ -256,6 +256,50 @@ static enum status_code save_plan(const struct planning *p, struct treatment_row
 	return st->code;
 }
 
+/* What is asked for was made before, but something else was made after it: a record was corrected
+ * back, or contours were taken away again. The results that were sent last are then not the ones
+ * that hold. */
+static enum status_code find_way_back(bool *back, const struct plan *plan, struct store *store,
+				      const char *treatment_key, struct status *st)
+{
+	struct queue_row *rows = NULL;
+	int count = 0;
+	*back = false;
+	if (queue_list(&rows, &count, store, treatment_key, st) != STATUS_OK)
+		return st->code;
+	for (int p = 0; p < plan->n_jobs; p++) {
+		const struct job *job = &plan->jobs[p].job;
+		const struct queue_row *own = NULL;
+		for (int i = 0; i < count && job->kind != JOB_FIT && !own; i++)
+			if (rows[i].state == JOB_DONE && strcmp(rows[i].hash, job->hash) == 0)
+				own = &rows[i];
+		for (int i = 0; i < count && own; i++)
+			*back = *back || (rows[i].state == JOB_DONE && rows[i].kind == own->kind &&
+					  rows[i].after_injection == own->after_injection &&
+					  rows[i].finished_s > own->finished_s);
+	}
+	free(rows);
+	return STATUS_OK;
+}
+
+/* The jobs of a treatment; on a way back all of them anew, as `holmia recompute` would. */
+static enum status_code plan_slots(const struct planning *p, const struct treatment_record *record,
+				   const struct treatment_slots *slots,
+				   const struct treatment_row *row, struct plan *plan,
+				   struct status *st)
+{
+	bool with_set = slots->structure_set >= 0, back = false;
+	int64_t set_id = with_set ? p->sets->ids[slots->structure_set] : -1;
+	const char *evidence = with_set ? p->sets->evidence[slots->structure_set] : "";
+	plan_jobs(plan, p->config, p->patient, record, slots, set_id, evidence,
+		  row->recompute_serial);
+	if (find_way_back(&back, plan, p->store, row->treatment_key, st) == STATUS_OK && back &&
+	    treatment_recompute(p->store, row->treatment_key, st) == STATUS_OK)
+		plan_jobs(plan, p->config, p->patient, record, slots, set_id, evidence,
+			  row->recompute_serial + 1);
+	return st->code;
+}
+
 static enum status_code plan_treatment(const struct planning *p,
 				       const struct treatment_record *record,
 				       struct treatment_slots *slots, struct treatment_row *row,
@@ -282,14 +326,11 @@ static enum status_code plan_treatment(const struct planning *p,
 	if (!known)
 		row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
-	bool with_set = slots->structure_set >= 0;
-	plan_jobs(plan, p->config, p->patient, record, slots,
-		  with_set ? p->sets->ids[slots->structure_set] : -1,
-		  with_set ? p->sets->evidence[slots->structure_set] : "", row->recompute_serial);
+	(void)!plan_slots(p, record, slots, row, plan, st);
 	if (isfinite(slots->look_again_s) && !(*p->look_again_s <= slots->look_again_s))
 		*p->look_again_s = slots->look_again_s;
 	treatment_slots_free(slots);
-	if (store_begin(p->store, st) != STATUS_OK)
+	if (st->code != STATUS_OK || store_begin(p->store, st) != STATUS_OK)
 		return st->code;
 	(void)!save_plan(p, row, plan, st);
 	return store_finish(p->store, st);

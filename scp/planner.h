@@ -13,6 +13,11 @@
  * that changes specific activities or starts gives new MAPs and a new REPORT; one that changes only
  * net activities gives a new REPORT, unless several injections lie between two scans, where they
  * weigh the specific activity. Queued jobs that the newest plan does not ask for are superseded.
+ * Where a plan goes back to what was made before the results that were sent last (a record
+ * corrected back), everything is made anew, so that the newest results are the ones that hold.
+ *
+ * A treatment that is refused still gets the maps that need nothing of what refuses it
+ * (treatment.h: maps_ready).
  *
  * It also keeps the treatments table, which `holmia status` shows (state, slots, what it waits
  * for), and raises the alarm "late" for a complete after-series without a dose map after

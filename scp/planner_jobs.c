@@ -5,7 +5,6 @@
 
 #include "job.h"
 #include "treatment_store.h"
-#include "uid.h"
 
 static bool series_is_usable(const struct treatment_series *series)
 {
@@ -21,51 +20,6 @@ static struct job_series job_series_of(const struct catalogue_patient *patient,
 	memcpy(series.evidence_hash, patient->series[slot->index].evidence_hash,
 	       sizeof series.evidence_hash);
 	return series;
-}
-
-/* What of the record can change the dose map after injection n_scans: relaxivity, specific
- * activities, starts and holmium contents; net activities only where they weigh the specific
- * activity of several injections between two scans. So a residual that comes late changes the
- * report, not the maps. */
-static void map_fingerprint(char hex[65], const struct treatment_slots *slots, int n_scans)
-{
-	struct digest *digest = digest_new();
-	int previous = 0;
-	hex[0] = '\0';
-	if (digest == NULL)
-		return;
-	if (slots->relaxivity != NULL) {
-		digest_double(digest, slots->relaxivity->per_s_per_mg_per_ml);
-		digest_double(digest, slots->relaxivity->holmium_percent);
-	}
-	for (int scan = 0; scan < n_scans; scan++) {
-		int last = slots->after[scan].after_injection;
-		for (int i = 0; i < slots->n_injections; i++) {
-			const struct dosimetry_injection *injection = &slots->injections[i];
-			if (injection->number <= previous || injection->number > last)
-				continue;
-			digest_double(digest, injection->number);
-			digest_double(digest, injection->start_s);
-			digest_double(digest, injection->specific_activity_mbq_per_mg);
-			digest_double(digest, injection->holmium_percent);
-			if (last - previous > 1)
-				digest_double(digest, injection->net_activity_mbq);
-		}
-		digest_text(digest, "scan");
-		previous = last;
-	}
-	digest_finish(digest, hex);
-}
-
-/* Writes the hash; a forced job carries the serial number of `holmia recompute` in it. */
-static void finish_hash(struct job *job, const struct config *config,
-			const char *structure_set_evidence, const char *fingerprint,
-			int recompute_serial)
-{
-	char forced[100];
-	snprintf(forced, sizeof forced, "%.64s recompute %d", fingerprint, recompute_serial);
-	job->forced = recompute_serial > 0;
-	job_hash(job, config, structure_set_evidence, job->forced ? forced : fingerprint);
 }
 
 static struct planned_job *add_job(struct plan *plan, enum job_kind kind,
@@ -99,7 +53,7 @@ static void add_fit(struct plan *plan, const struct config *config,
 	struct job *job = &add_job(plan, JOB_FIT, patient, record)->job;
 	job->baseline = job_series_of(patient, slot);
 	job->after_injection = slot->after_injection;
-	finish_hash(job, config, "", "", serial);
+	job_hash(job, config, "", "", serial);
 }
 
 void plan_jobs(struct plan *plan, const struct config *config,
@@ -108,14 +62,13 @@ void plan_jobs(struct plan *plan, const struct config *config,
 	       const char *structure_set_evidence, int recompute_serial)
 {
 	plan->n_jobs = 0;
-	if (slots->state == TREATMENT_REFUSED)
+	if (slots->state == TREATMENT_REFUSED && !slots->maps_ready)
 		return;
 	if (series_is_usable(&slots->baseline))
 		add_fit(plan, config, patient, record, &slots->baseline, recompute_serial);
 	for (int i = 0; i < slots->n_after; i++)
 		add_fit(plan, config, patient, record, &slots->after[i], recompute_serial);
-	if (slots->state != TREATMENT_READY || !series_is_usable(&slots->baseline) ||
-	    slots->n_after == 0)
+	if (!slots->maps_ready || !series_is_usable(&slots->baseline))
 		return;
 	for (int last = 0; last <= slots->n_after; last++) {
 		bool report = last == slots->n_after;
@@ -133,15 +86,13 @@ void plan_jobs(struct plan *plan, const struct config *config,
 		job->after_injection = slots->after[n_scans - 1].after_injection;
 		if (series_is_usable(&slots->anatomy))
 			job->anatomy = job_series_of(patient, &slots->anatomy);
-		job->structure_set_id = structure_set_id;
+		if (!slots->contours_refused)
+			job->structure_set_id = structure_set_id;
 		if (report)
-			job_record_fingerprint(fingerprint, JOB_REPORT, record,
-					       job->after_injection, slots->relaxivity);
+			job_report_fingerprint(fingerprint, record, slots->relaxivity);
 		else
-			map_fingerprint(fingerprint, slots, n_scans);
-		bool contours_count = report || !config->baseline_voxelwise;
-		finish_hash(job, config, contours_count ? structure_set_evidence : "", fingerprint,
-			    recompute_serial);
+			job_map_fingerprint(fingerprint, job, slots, !config->baseline_voxelwise);
+		job_hash(job, config, structure_set_evidence, fingerprint, recompute_serial);
 		/* a map needs the fits of the baseline and of its scans, a report everything before
 		 * it */
 		int n_needs = report ? plan->n_jobs - 1 : 1 + n_scans;

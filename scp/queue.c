@@ -110,7 +110,7 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 		return sql_run(
 		    store, st,
 		    "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
-		    "record_revision = ?2, structure_set_id = ?3, created_datetime = NULL "
+		    "attempts = 0, record_revision = ?2, structure_set_id = ?3, created_datetime = NULL "
 		    "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
 		    "til", job->hash, job->record_revision, job->structure_set_id);
 	}

@@ -377,6 +377,35 @@ static void overlapping_tumours_refuse_the_report_and_no_map(void **state)
 	node_free(&node);
 }
 
+/* A region of two roles: no report, said in the treatment; the map is made, without histograms. */
+static void refused_contours_leave_the_map(void **state)
+{
+	(void)state;
+	static const char *const folders[] = {"01_baseline", "02_T1w", "03_after_1"};
+	struct node node = node_new("roles");
+	struct status st = STATUS_INIT;
+	int done[3];
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+		add_folder(&node, folders[i]);
+	struct dataset *ds = read_contours();
+	assert_ok(dataset_set_string(ds, AT(TAG_StructureSetROISequence, 3, TAG_ROIName),
+				     "Liver minus GTV", &st),
+		  &st);
+	add_contours(&node, ds);
+	add_record(&node);
+	assert_int_equal(plan(&node), 3);
+	run_all(&node, done);
+	assert_int_equal(done[JOB_MAP], 1);
+	struct queue_result_row *rows = NULL;
+	assert_int_equal(list_results(&rows, &node), 1);
+	assert_false(file_contains(rows[0].path, "2.25.4711"));
+	free(rows);
+	/* with the mean of a region there is no map without the region */
+	node.config->baseline_voxelwise = false;
+	assert_int_equal(plan(&node), 0);
+	node_free(&node);
+}
+
 /* Killed between the last file and the transaction: no row, and the same bytes when it runs again.
  */
 static void a_kill_before_the_commit_changes_no_byte(void **state)
@@ -510,6 +539,50 @@ static void other_evidence_supersedes_a_job(void **state)
 	node_free(&node);
 }
 
+/* A higher revision that came after the plan and before the job: its numbers do not go under the
+ * name of the older one. */
+static void a_later_record_supersedes_a_job(void **state)
+{
+	(void)state;
+	struct node node = whole_treatment("revision");
+	struct status st = STATUS_INIT;
+	int done[3];
+	assert_true(plan(&node) > 0);
+	char *xml = NULL, changed[20000];
+	assert_ok(record_text(&xml, node.store, node.record->id, &st), &st);
+	static const char open[] = "<treatment ", attribute[] = "specific-activity-mbq-per-mg=\"";
+	char *start = strstr(xml, open), *specific = strstr(xml, attribute);
+	assert_true(start && specific && start < specific);
+	start += strlen(open);
+	specific += strlen(attribute);
+	snprintf(changed, sizeof changed, "%.*sid=\"%s\" revision=\"2\" %.*s9%s",
+		 (int)(start - xml), xml, node.record->id, (int)(specific - start), start,
+		 specific + 1);
+	free(xml);
+	struct config_faults faults = {0};
+	struct treatment_record *later = malloc(sizeof *later);
+	assert_ok(treatment_record_read_memory(later, &faults, changed, strlen(changed), "later",
+					       &st),
+		  &st);
+	config_faults_free(&faults);
+	assert_ok(record_add(node.store, later, changed, node.now_s, &st), &st);
+	free(later);
+	run_all(&node, done);
+	struct queue_row *rows = NULL;
+	int count = 0, superseded = 0;
+	assert_ok(queue_list(&rows, &count, node.store, NULL, &st), &st);
+	for (int i = 0; i < count; i++) {
+		superseded += rows[i].kind != JOB_FIT && rows[i].state == JOB_SUPERSEDED;
+		assert_true(rows[i].kind == JOB_FIT || rows[i].state == JOB_SUPERSEDED);
+	}
+	free(rows);
+	assert_int_equal(superseded, 3);
+	assert_int_equal(plan(&node), 3); /* two maps and the report, under names of their own */
+	run_all(&node, done);
+	assert_int_equal(done[JOB_MAP] + done[JOB_REPORT], 3);
+	node_free(&node);
+}
+
 /* ---- the hash: what changes it and what does not ---- */
 
 static void hash_of(char hex[65], enum job_kind kind, const struct config *config,
@@ -522,7 +595,7 @@ static void hash_of(char hex[65], enum job_kind kind, const struct config *confi
 	strcpy(job.scans[0].evidence_hash, "a1");
 	strcpy(job.anatomy.evidence_hash, "t1");
 	strcpy(job.treatment_key, "r|p|i");
-	job_hash(&job, config, contours, record);
+	job_hash(&job, config, contours, record, 0);
 	memcpy(hex, job.hash, 65);
 }
 
@@ -609,9 +682,11 @@ int main(void)
 	    cmocka_unit_test(the_next_injection_leaves_earlier_maps_alone),
 	    cmocka_unit_test(a_late_contour_set_gives_a_new_report_only),
 	    cmocka_unit_test(overlapping_tumours_refuse_the_report_and_no_map),
+	    cmocka_unit_test(refused_contours_leave_the_map),
 	    cmocka_unit_test(a_kill_before_the_commit_changes_no_byte),
 	    cmocka_unit_test(damaged_maps_are_made_again),
 	    cmocka_unit_test(other_evidence_supersedes_a_job),
+	    cmocka_unit_test(a_later_record_supersedes_a_job),
 	    cmocka_unit_test(the_hash_holds_what_can_change_the_numbers),
 	};
 	return cmocka_run_group_tests(tests, make_phantom, remove_all);

@@ -14,12 +14,16 @@
 
 static struct config *config;
 static struct store *store;
+static const char *frame; /* of reference, of the series that are added */
+static double clock_s;
 
 static int open_all(void **state)
 {
 	struct status st = STATUS_INIT;
 	struct config_faults faults = {0};
 	(void)state;
+	frame = "1.9";
+	clock_s = 1000;
 	assert_ok(config_load(&config, &faults, SOURCE_DIR "/config/holmia.example.xml", &st), &st);
 	config_faults_free(&faults);
 	return store_open(&store, ":memory:", &st) != STATUS_OK;
@@ -63,7 +67,7 @@ static void add_series(int number, const char *time, int leave_out)
 		strcpy(info.scanning_sequence, "GR");
 		strcpy(info.patient_id, "P");
 		strcpy(info.study_instance_uid, "1.1");
-		strcpy(info.frame_of_reference_uid, "1.9");
+		strcpy(info.frame_of_reference_uid, frame);
 		strcpy(info.utc_offset, "+0000");
 		snprintf(info.series_instance_uid, sizeof info.series_instance_uid, "2.%d", number);
 		snprintf(info.sop_instance_uid, sizeof info.sop_instance_uid, "2.%d.%d", number,
@@ -153,9 +157,10 @@ static void finish_all(void)
 	struct job job;
 	bool found = true;
 	while (found) {
-		assert_ok(queue_claim(&found, &job, store, &identity, 1000, &st), &st);
+		clock_s++;
+		assert_ok(queue_claim(&found, &job, store, &identity, clock_s, &st), &st);
 		if (found)
-			assert_ok(queue_finish(store, &job, JOB_DONE, "", 1000, &st), &st);
+			assert_ok(queue_finish(store, &job, JOB_DONE, "", clock_s, &st), &st);
 	}
 }
 
@@ -235,6 +240,44 @@ static void test_recompute_makes_everything_again(void **state)
 	assert_int_equal(plan(1000, NULL), 0);
 }
 
+/* A correction that is corrected back: the results that were sent last are of the wrong number, so
+ * those of the right one are made, and sent, anew. */
+static void test_way_back_makes_everything_again(void **state)
+{
+	(void)state;
+	add_series(1, "094000", -1), add_series(2, "101500", -1), add_series(3, "104500", -1);
+	add_record(1, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 5);
+	finish_all();
+	add_record(2, "1200", "21");
+	assert_int_equal(plan(1000, NULL), 1);
+	finish_all();
+	add_record(3, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 5);
+	assert_int_equal(plan(1000, NULL), 0);
+	finish_all();
+	assert_int_equal(plan(1000, NULL), 0);
+	add_record(4, "1200", "21");
+	assert_int_equal(plan(1000, NULL), 1); /* a new hash anyway: the serial number has moved on */
+	finish_all();
+	assert_int_equal(plan(1000, NULL), 0);
+}
+
+/* One scan of another stay in the scanner: its map is refused, the other is made. */
+static void test_refused_scan_leaves_the_other_maps(void **state)
+{
+	(void)state;
+	add_series(1, "094000", -1), add_series(2, "101500", -1);
+	frame = "1.8";
+	add_series(3, "104500", -1);
+	add_record(1, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 3); /* two fits and the map after injection 1 */
+	assert_int_equal(count(JOB_MAP, JOB_QUEUED), 1);
+	expect_row("T1|P|", "refused", "after injection 2 is in another frame of reference");
+	finish_all();
+	assert_int_equal(plan(1000, NULL), 0);
+}
+
 static void test_missing_image_is_named(void **state)
 {
 	(void)state;
@@ -290,6 +333,8 @@ int main(void)
 	    planner_test(test_net_activity_weighs_shared_increments),
 	    planner_test(test_newer_plan_supersedes_what_waits),
 	    planner_test(test_recompute_makes_everything_again),
+	    planner_test(test_way_back_makes_everything_again),
+	    planner_test(test_refused_scan_leaves_the_other_maps),
 	    planner_test(test_missing_image_is_named),
 	    planner_test(test_no_record_is_one_row),
 	    planner_test(test_late_result_raises_an_alarm),
