@@ -121,6 +121,9 @@ static const struct code table[CODE_COUNT] = {
 
 	[CODE_MEASURED_VOLUME] = OURS("HO070", "Measured volume"),
 	[CODE_NOT_MEASURED_VOLUME] = OURS("HO071", "Volume not measured"),
+	[CODE_OUTSIDE_MAXIMUM] = OURS("HO123", "Highest absorbed dose outside the liver"),
+	[CODE_OUTSIDE_HOT_VOLUME] =
+	    OURS("HO124", "Volume outside the liver hotter than any inside"),
 	[CODE_SATURATED_VOLUME] = OURS("HO072", "Volume of saturated voxels (lower bound)"),
 	[CODE_S0_KNOWN_VOLUME] = OURS("HO073", "Volume estimated with the baseline signal"),
 	[CODE_RELIABILITY] = OURS("HO074", "Reliability"),
@@ -190,7 +193,9 @@ static const struct code warnings[] = {
 	OURS("HO116", "Tumours overlap"),
 	OURS("HO117", "Estimate with the baseline signal not possible"),
 	OURS("HO118", "Interpolated contours"),
-	OURS("HO119", "Other warning"),
+	OURS("HO121", "Hot voxels outside the liver"),
+	OURS("HO122", "Lossy compressed images"),
+	OURS("HO119", "Other warning"), /* last: also for codes that are not here */
 };
 
 const struct code *code_get(enum code_id id)

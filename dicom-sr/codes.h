@@ -15,7 +15,8 @@
  *   HO107 holmium content not scaled           HO117 S0-known estimate off
  *   HO108 region without a role                HO118 interpolated contours
  *   HO109 another series could serve           HO119 other
- *   HO110 older structure set */
+ *   HO110 older structure set                  HO121 hot voxels outside the liver
+ *                                              HO122 lossy compressed images */
 #ifndef CODES_H
 #define CODES_H
 
@@ -146,6 +147,8 @@ enum code_id {
 	/* 99HOLMIA: what was not measured, trend */
 	CODE_MEASURED_VOLUME,
 	CODE_NOT_MEASURED_VOLUME,
+	CODE_OUTSIDE_MAXIMUM,
+	CODE_OUTSIDE_HOT_VOLUME,
 	CODE_SATURATED_VOLUME,
 	CODE_S0_KNOWN_VOLUME,
 	CODE_RELIABILITY,

@@ -45,8 +45,12 @@ static void add_algorithm(struct sr_tree *tree, const struct report_input *input
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ALGORITHM_NAME), EVIDENCE_MODEL);
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ALGORITHM_VERSION),
 		     input->evidence->identity->software_version);
-	add_parameter(tree,
-		      "R2* per voxel: nonlinear fit of the magnitude echoes above the noise floor");
+	snprintf(text, sizeof text,
+		 "R2* per voxel: nonlinear fit of the magnitude echoes above %.6g times the noise, "
+		 "with three or more; with fewer from the first echo and the signal of the "
+		 "baseline, saturated below %.6g times the noise",
+		 input->result->usable_sigma, input->result->saturated_sigma);
+	add_parameter(tree, text);
 	add_parameter(tree,
 		      params->baseline == BASELINE_VOXELWISE
 			  ? "baseline = voxelwise R2* before injection"

@@ -18,7 +18,8 @@ static const struct {
     {DOSIMETRY_ACTIVITY_UNKNOWN, "HO112"}, {DOSIMETRY_CONTENT_UNSCALED, "HO107"},
     {DOSIMETRY_TR_FLIP_DIFFER, "HO106"},   {DOSIMETRY_NO_LIVER, "HO114"},
     {DOSIMETRY_NO_TUMOUR, "HO115"},	   {DOSIMETRY_TUMOURS_OVERLAP, "HO116"},
-    {DOSIMETRY_RECOVERY_JUMP, "HO113"},
+    {DOSIMETRY_RECOVERY_JUMP, "HO113"},	   {DOSIMETRY_TR_FLIP_UNKNOWN, "HO106"},
+    {DOSIMETRY_HOT_OUTSIDE, "HO121"},
 };
 
 const char *measurement_report_flag_code(enum dosimetry_flag flag)
@@ -81,8 +82,10 @@ void report_warnings(struct sr_tree *tree, const struct report_input *input)
 		add_warning(tree, input->warnings[i].code, input->warnings[i].text);
 	for (size_t i = 0; i < sizeof flag_codes / sizeof *flag_codes; i++) {
 		/* What the record or the slots said in more words is not said twice; clock and mass
-		 * are two different witnesses of an unclear order. */
+		 * are two different witnesses of an unclear order, and another coil does not tell
+		 * that TR was not given. */
 		bool said = flag_codes[i].flag != DOSIMETRY_ORDER_UNCLEAR &&
+			    flag_codes[i].flag != DOSIMETRY_TR_FLIP_UNKNOWN &&
 			    already_given(input, flag_codes[i].code);
 		if (said || !flag_words(text, input, flag_codes[i].flag))
 			continue;
@@ -206,6 +209,20 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 	report_number(tree, code_get(CODE_NOISE_SD), point->sigma, UNIT_ONE,
 		      "Standard deviation of the noise of the series, in its image units");
 	report_number(tree, code_get(CODE_S0_SCALE), point->s0_scale, UNIT_RATIO, NULL);
+	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), point->region_not_measured_ml,
+		      UNIT_ML,
+		      "Volume of liver and tumours, on the grid of the scan, that cannot add to "
+		      "the recovery");
+	report_number(tree, code_get(CODE_SATURATED_VOLUME), point->saturated_ml, UNIT_ML,
+		      "Volume of saturated voxels in all that is evaluated, on the grid of the "
+		      "scan");
+	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), point->s0_known_ml, UNIT_ML,
+		      "Volume estimated with the baseline signal in all that is evaluated, on the "
+		      "grid of the scan");
+	report_number(tree, code_get(CODE_OUTSIDE_MAXIMUM), point->outside_maximum_gy, UNIT_GY,
+		      "Highest absorbed dose of the map outside liver and tumours");
+	report_number(tree, code_get(CODE_OUTSIDE_HOT_VOLUME), point->outside_hot_ml, UNIT_ML,
+		      NULL);
 	if (report_has_dose(input, index))
 		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_DOSE_IMAGE),
 				  &input->rt_doses[index]);

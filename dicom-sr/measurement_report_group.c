@@ -137,7 +137,10 @@ static void add_stored_mean(struct sr_tree *tree, const struct report_input *inp
 static void add_volumes(struct sr_tree *tree, const struct report_input *input, int voi)
 {
 	const struct dosimetry_voi_result *figures = &report_last(input)->voi[voi];
+	char underdosed[80];
 
+	snprintf(underdosed, sizeof underdosed, "Volume with an absorbed dose below %.6g Gy",
+		 input->params->underdosed_below_gy);
 	report_number(tree, code_get(CODE_VOLUME), figures->dose.volume_ml, UNIT_ML, NULL);
 	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
 	report_number_or_words(
@@ -154,7 +157,7 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), figures->s0_known_volume_ml, UNIT_ML,
 		      NULL);
 	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml,
-		      UNIT_ML, NULL);
+		      UNIT_ML, underdosed);
 }
 
 /* One decimal first, then the class: 0.96 is 1.0 and in its class. */

@@ -249,22 +249,31 @@ static void recover(struct dosimetry_time_point *point, struct recovery *sums,
 	point->region_saturated_ml = found.saturated_ml;
 }
 
-/* ---- flags ---- */
-
-static bool any_saturated(const struct dosimetry_delta *delta)
+/* What hangs on one or two echoes, or on none, in all that is evaluated. */
+static void sum_few_echo_volumes(struct dosimetry_time_point *point,
+				 const struct dosimetry_delta *delta)
 {
-	size_t voxels = grid_voxels(&delta->delta_r2star_per_s.grid);
-	return memchr(delta->state, R2STAR_SATURATED, voxels) != NULL;
+	const struct grid *grid = &delta->delta_r2star_per_s.grid;
+	size_t voxels = grid_voxels(grid), saturated = 0, s0_known = 0;
+	for (size_t v = 0; v < voxels; v++) {
+		saturated += delta->state[v] == R2STAR_SATURATED;
+		s0_known += delta->state[v] == R2STAR_S0_KNOWN;
+	}
+	point->saturated_ml = (double)saturated * grid_voxel_volume_ml(grid);
+	point->s0_known_ml = (double)s0_known * grid_voxel_volume_ml(grid);
 }
+
+/* ---- flags ---- */
 
 static unsigned find_flags(const struct dosimetry_time_point *point,
 			   const struct dosimetry_time_point *before,
 			   const struct dosimetry_interval *between,
-			   const struct dosimetry_delta *delta, const struct dosimetry_input *input)
+			   const struct dosimetry_input *input)
 {
 	unsigned flags = 0;
-	if (isnan(point->region_saturated_ml) ? any_saturated(delta)
-					      : point->region_saturated_ml > 0)
+	double saturated_ml =
+	    isnan(point->region_saturated_ml) ? point->saturated_ml : point->region_saturated_ml;
+	if (saturated_ml > 0)
 		flags |= DOSIMETRY_SATURATED_VOXELS;
 	/* NaN: nothing to compare, nothing to flag */
 	if (point->mass_increment_ratio < ORDER_UNCLEAR_BELOW ||
@@ -316,6 +325,7 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 		goto out;
 	recover(point, &course->recovery, &between, &course->plan, &delta, carried,
 		&course->regions, input);
+	sum_few_echo_volumes(point, &delta);
 	if (dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
 		goto out;
 	dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
@@ -323,8 +333,8 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
 	point->sigma = scan->map->sigma;
 	point->s0_scale = delta.s0_scale;
-	point->flags = course->plan.flags | delta.flags |
-		       find_flags(point, index > 0 ? point - 1 : NULL, &between, &delta, input);
+	point->flags |= course->plan.flags | delta.flags |
+			find_flags(point, index > 0 ? point - 1 : NULL, &between, input);
 	result->relaxivity_used = between.relaxivity_per_s_per_mg_per_ml;
 out:
 	dosimetry_delta_free(&delta);
@@ -354,6 +364,8 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 			goto out;
 	}
 	made.baseline_sigma = course->baseline.sigma;
+	made.usable_sigma = input->baseline.map->usable_sigma;
+	made.saturated_sigma = input->baseline.map->saturated_sigma;
 	made.evaluated_volume_ml = course->baseline.evaluated_ml;
 	made.excluded_artefact_ml = course->baseline.artefact_ml;
 	*result = made;

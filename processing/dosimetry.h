@@ -32,6 +32,11 @@
  * taken as equal and flagged, because the hottest voxels hang on it and the ratio still takes out
  * what all voxels share. Saturated voxels hold their lower bound and are counted.
  *
+ * Outside the liver such a voxel is seldom microspheres: an edge of the body that moved by half a
+ * voxel loses its signal as well, and comes out with hundreds of gray. It keeps its value, because
+ * microspheres elsewhere must be seen; but where one is hotter than all of the liver, it sets the
+ * maximum of the map and a viewer's window, and DOSIMETRY_HOT_OUTSIDE says so.
+ *
  * Recovery: activity found in the liver with its tumours / net activity injected so far, each at
  * its own start. It is summed on each scan's own grid, before any resampling and before any
  * scaling. A voxel counts with its coverage; what is not measured contributes nothing, and its
@@ -136,8 +141,10 @@ enum dosimetry_flag {
 	DOSIMETRY_NO_TUMOUR = 1 << 8,
 	DOSIMETRY_TUMOURS_OVERLAP = 1 << 9,
 	DOSIMETRY_RECOVERY_JUMP = 1 << 10,  /* changed by more than 10 points between two scans */
-	DOSIMETRY_TR_FLIP_UNKNOWN = 1 << 11 /* TR or flip not given: taken as equal */
+	DOSIMETRY_TR_FLIP_UNKNOWN = 1 << 11, /* TR or flip not given: taken as equal */
+	DOSIMETRY_HOT_OUTSIDE = 1 << 12 /* few-echo voxels outside the liver set the maximum */
 };
+#define DOSIMETRY_LAST_FLAG DOSIMETRY_HOT_OUTSIDE
 
 struct dosimetry_voi_result {
 	struct voi_stats dose;	    /* Gy, cumulative, unclamped */
@@ -183,6 +190,10 @@ struct dosimetry_time_point {
 	double region_volume_ml; /* liver with its tumours on the scan grid; NaN without a liver */
 	double region_not_measured_ml; /* the part of it that cannot add to the recovery */
 	double region_saturated_ml;    /* the part of it that is a lower bound */
+	double saturated_ml, s0_known_ml; /* of everything evaluated, scan grid */
+	/* Result grid, outside the liver and all tumours; NaN without a liver. */
+	double outside_maximum_gy;
+	double outside_hot_ml; /* hotter than any voxel inside */
 	double sigma;		       /* noise SD of the scan, signal units */
 	double s0_scale;	       /* median S0 of the scan / of the baseline */
 	unsigned flags;		       /* enum dosimetry_flag */
@@ -193,6 +204,7 @@ struct dosimetry_result {
 	struct dosimetry_time_point *time_points; /* owned; one per scan */
 	double relaxivity_used;	    /* after scaling for holmium content, last interval */
 	double baseline_sigma;	    /* noise SD of the baseline, signal units */
+	double usable_sigma, saturated_sigma; /* as the baseline was fitted with */
 	double evaluated_volume_ml; /* on the baseline grid */
 	double excluded_artefact_ml;
 };

@@ -134,6 +134,10 @@ const char *dosimetry_flag_text(enum dosimetry_flag flag)
 		return "tumour VOIs overlap by up to 5 % of the smaller one";
 	case DOSIMETRY_RECOVERY_JUMP:
 		return "recovery changed by more than 10 percentage points since the series before";
+	case DOSIMETRY_HOT_OUTSIDE:
+		return "voxels outside the liver with fewer than three usable echoes are hotter "
+		       "than all of it and set the maximum: an edge that moved, noise, or "
+		       "microspheres elsewhere";
 	case DOSIMETRY_TR_FLIP_UNKNOWN:
 		return "repetition time or flip angle not given: taken as equal in baseline and "
 		       "series after "

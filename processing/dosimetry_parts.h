@@ -117,7 +117,8 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 
 /* ---- dosimetry_voi.c ---- */
 
-/* Figures of all VOIs and healthy livers at one time point. delta gives the states. */
+/* Figures of all VOIs and healthy livers at one time point, and what is hot outside; sets
+ * DOSIMETRY_HOT_OUTSIDE. delta gives the states. */
 enum status_code
 dosimetry_figures(struct dosimetry_time_point *point, const struct dosimetry_plan *plan,
 		  const struct dosimetry_scan *scan, const struct dosimetry_delta *delta,

@@ -120,6 +120,39 @@ static void divide_by_healthy(struct dosimetry_time_point *point, const struct d
 	}
 }
 
+/* The highest dose outside the liver with its tumours, against the highest inside. */
+static void look_outside(const struct figures *f)
+{
+	const struct mask *inside = &f->plan->liver_with_tumours;
+	const struct grid *grid = &f->point->dose_gy.grid;
+	const float *dose_gy = f->point->dose_gy.samples;
+	size_t voxels = grid_voxels(grid), hotter = 0;
+	float most_inside = -INFINITY, most_outside = -INFINITY;
+
+	f->point->outside_maximum_gy = f->point->outside_hot_ml = NAN;
+	for (size_t v = 0; inside->coverage && v < voxels; v++) {
+		if (inside->coverage[v] > 0)
+			most_inside = dose_gy[v] > most_inside ? dose_gy[v] : most_inside;
+		else
+			most_outside = dose_gy[v] > most_outside ? dose_gy[v] : most_outside;
+	}
+	if (!isfinite(most_inside) || !isfinite(most_outside))
+		return;
+	f->point->outside_maximum_gy = (double)most_outside;
+	for (size_t v = 0; most_outside > most_inside && v < voxels; v++) {
+		if (inside->coverage[v] > 0 || !(dose_gy[v] > most_inside))
+			continue;
+		hotter++;
+		int column = (int)(v % (size_t)grid->columns);
+		int row = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
+		int slice = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
+		uint8_t state = nearest_state(f, column, row, slice);
+		if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN)
+			f->point->flags |= DOSIMETRY_HOT_OUTSIDE;
+	}
+	f->point->outside_hot_ml = (double)hotter * grid_voxel_volume_ml(grid);
+}
+
 enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 				   const struct dosimetry_plan *plan,
 				   const struct dosimetry_scan *scan,
@@ -154,6 +187,7 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	}
 	if (st->code == STATUS_OK)
 		divide_by_healthy(point, plan, input);
+	look_outside(f);
 	free(f);
 	return st->code;
 }

@@ -287,6 +287,45 @@ static void hot_voxels_come_from_the_baselines_s0(void **state)
 	scene_free(s);
 }
 
+/* An edge that moved: a voxel outside the liver, bright before, shows one weak echo after. */
+static void a_hot_voxel_outside_the_liver_is_told(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new(1);
+	fill_scan(s, 0, 0.2, 0.8, 0.5);
+	size_t edge = voxel_at(&s->grid, 0, 10, 5);
+	s->after[0].r2star_per_s.samples[edge] = 45 + (float)(0.9 * SCENE_RELAXIVITY);
+
+	struct dosimetry_result result = scene_run(s);
+	const struct dosimetry_time_point *point = &result.time_points[0];
+	assert_close(point->outside_maximum_gy, dose_gy(0.9, 12), 0, 1e-5);
+	assert_close(point->outside_hot_ml, 0.02, 1e-9, 0);
+	assert_false(point->flags & DOSIMETRY_HOT_OUTSIDE); /* fitted: it was measured */
+	dosimetry_result_free(&result);
+
+	s->after[0].state[edge] = R2STAR_FEW_ECHOES;
+	s->after[0].first_echo.samples[edge] = 5;
+	s->after[0].r2star_per_s.samples[edge] = NAN;
+	result = scene_run(s);
+	point = &result.time_points[0];
+	double r2star = -log(sqrt(5 * 5 - 2) / 100) / 1.33e-3;
+	assert_close(point->outside_maximum_gy, dose_gy((r2star - 45) / SCENE_RELAXIVITY, 12), 0,
+		     1e-5);
+	assert_true(point->flags & DOSIMETRY_HOT_OUTSIDE);
+	assert_false(point->flags & DOSIMETRY_SATURATED_VOXELS);
+	assert_close(point->s0_known_ml, 0.02, 1e-9, 0);
+	assert_close(point->saturated_ml, 0, 0, 0);
+	assert_close(result.usable_sigma, 4, 0, 0);
+	dosimetry_result_free(&result);
+
+	s->input.n_vois = 0;
+	result = scene_run(s);
+	assert_true(isnan(result.time_points[0].outside_maximum_gy));
+	assert_false(result.time_points[0].flags & DOSIMETRY_HOT_OUTSIDE);
+	dosimetry_result_free(&result);
+	scene_free(s);
+}
+
 /* ---- other grids and frames ---- */
 
 /* Smooth uptake, so that interpolation loses nothing to speak of. */
@@ -717,7 +756,7 @@ static void overlapping_contours(void **state)
 static void every_flag_has_words(void **state)
 {
 	(void)state;
-	for (unsigned bit = 1; bit <= DOSIMETRY_TR_FLIP_UNKNOWN; bit <<= 1)
+	for (unsigned bit = 1; bit <= DOSIMETRY_LAST_FLAG; bit <<= 1)
 		assert_string_not_equal(dosimetry_flag_text((enum dosimetry_flag)bit),
 					"unknown flag");
 }
@@ -735,6 +774,7 @@ int main(void)
 	    cmocka_unit_test(relaxivity_follows_the_holmium_content_of_each_batch),
 	    cmocka_unit_test(outside_the_evaluated_region_there_is_no_dose),
 	    cmocka_unit_test(hot_voxels_come_from_the_baselines_s0),
+	    cmocka_unit_test(a_hot_voxel_outside_the_liver_is_told),
 	    cmocka_unit_test(a_finer_result_grid_keeps_mass_and_dose),
 	    cmocka_unit_test(a_registered_scan_gives_the_same_figures),
 	    cmocka_unit_test(recovery_per_part),

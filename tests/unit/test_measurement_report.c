@@ -111,6 +111,11 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->region_baseline_r2star_per_s = 45.2;
 	point->sigma = 3.1;
 	point->s0_scale = 1.01;
+	point->region_not_measured_ml = 12.5;
+	point->saturated_ml = 7.25;
+	point->s0_known_ml = 8.75;
+	point->outside_maximum_gy = 61.5;
+	point->outside_hot_ml = 0.5;
 	point->flags = DOSIMETRY_SATURATED_VOXELS | (k == 2 ? DOSIMETRY_ORDER_UNCLEAR : 0);
 }
 
@@ -147,6 +152,8 @@ static void make_result(void)
 		make_time_point(&result.time_points[k - 1], k);
 	result.relaxivity_used = 217.8;
 	result.baseline_sigma = 3.0;
+	result.usable_sigma = 4.0;
+	result.saturated_sigma = 2.0;
 	result.evaluated_volume_ml = 8000.0;
 	result.excluded_artefact_ml = 120.0;
 	params = (struct dosimetry_params){.relaxivity_per_s_per_mg_per_ml = 217.8,
@@ -156,7 +163,8 @@ static void make_result(void)
 					   .baseline = BASELINE_VOXELWISE,
 					   .body_snr = 5.0,
 					   .artefact_r2star_per_s = 200.0,
-					   .trend_threshold_percent = 10.0};
+					   .trend_threshold_percent = 10.0,
+					   .underdosed_below_gy = 90.0};
 	make_outlines(&outlines[LIVER], 6, 300, 10.0);
 	make_outlines(&outlines[PART], 5, 200, 7.0);
 	make_outlines(&outlines[TUMOUR], 3, 60, 2.5);
@@ -522,6 +530,57 @@ static void test_warnings(void **state)
 	dataset_free(ds);
 }
 
+/* A flag without a code would never reach the report. */
+static void test_every_flag_reaches_the_report(void **state)
+{
+	static const struct report_warning coil[] = {
+	    {"HO106", "after injection 1 other than at baseline: coil"}};
+	struct report_input input = input_of();
+	struct dosimetry_time_point *point = calloc(1, sizeof *point);
+	struct dosimetry_result flagged = result;
+	struct status st = STATUS_INIT;
+	int flags = 0, found = 0;
+
+	(void)state;
+	*point = result.time_points[0];
+	flagged.time_points = point;
+	flagged.n_time_points = 1;
+	input.result = &flagged;
+	input.rt_doses = NULL;
+	input.warnings = coil;
+	input.n_warnings = 1;
+	for (unsigned bit = 1; bit <= DOSIMETRY_LAST_FLAG; bit <<= 1) {
+		const char *words = dosimetry_flag_text((enum dosimetry_flag)bit);
+		if (bit == DOSIMETRY_TR_FLIP_DIFFER)
+			continue; /* the slots say it in more words */
+		point->flags |= bit;
+		flags++;
+		assert_string_not_equal(measurement_report_flag_code((enum dosimetry_flag)bit),
+					"HO119");
+		assert_string_not_equal(
+		    code_of_warning(measurement_report_flag_code((enum dosimetry_flag)bit))->value,
+		    "HO119");
+		assert_true(strlen(words) < 200);
+	}
+	struct dataset *ds = build(&input);
+	struct dataset_path warnings = child(ds, root(), "HO100", 0);
+	unsigned count = dataset_item_count(ds, warnings);
+	for (unsigned i = 0; i < count; i++) {
+		struct dataset_path words = child(ds, warnings, "HO120", (int)i);
+		char text[400];
+		words.step[words.count++] = 0;
+		words.step[words.count++] = TAG_TextValue;
+		assert_ok(dataset_get_string(ds, words, text, sizeof text, &st), &st);
+		for (unsigned bit = 1; bit <= DOSIMETRY_LAST_FLAG; bit <<= 1) {
+			const char *expected = dosimetry_flag_text((enum dosimetry_flag)bit);
+			found += strncmp(text, expected, strlen(expected)) == 0;
+		}
+	}
+	assert_int_equal(found, flags);
+	dataset_free(ds);
+	free(point);
+}
+
 static void test_surroundings(void **state)
 {
 	struct report_input input = input_of();
@@ -537,6 +596,11 @@ static void test_surroundings(void **state)
 	assert_words(ds, child(ds, given, "HO083", 3), "113507", "unknown");
 	assert_close(number(ds, point, "HO092"), 2.0, 0, 0);
 	assert_close(number(ds, point, "HO021"), 1891.2, 0, 1e-6);
+	assert_close(number(ds, point, "HO071"), 12.5, 0, 1e-6);
+	assert_close(number(ds, point, "HO072"), 7.25, 0, 1e-6);
+	assert_close(number(ds, point, "HO073"), 8.75, 0, 1e-6);
+	assert_close(number(ds, point, "HO123"), 61.5, 0, 1e-6);
+	assert_close(number(ds, point, "HO124"), 0.5, 0, 1e-6);
 	assert_close(number(ds, constants, "HO051"), 217.8, 0, 1e-6);
 	assert_close(number(ds, constants, "HO056"), 15.87, 0, 1e-6);
 	assert_true(has(ds, root(), "HO003"));
@@ -718,6 +782,7 @@ int main(void)
 	    cmocka_unit_test(test_tree_has_no_nan),
 	    cmocka_unit_test(test_regions),
 	    cmocka_unit_test(test_warnings),
+	    cmocka_unit_test(test_every_flag_reaches_the_report),
 	    cmocka_unit_test(test_surroundings),
 	    cmocka_unit_test(test_preliminary_and_predecessor),
 	    cmocka_unit_test(test_barest),
