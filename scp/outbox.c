@@ -59,9 +59,10 @@ static enum status_code claim_inside(struct store *store, struct outbox_entry *e
 					"SELECT id, destination, sop_class_uid, sop_instance_uid, "
 					"path, attempts, queued_s FROM "
 					"outbox WHERE state = 0 AND not_before_s <= ?1 AND "
-					"destination = (SELECT destination FROM "
-					"outbox WHERE state = 0 AND not_before_s <= ?1 ORDER BY id "
-					"LIMIT 1) ORDER BY id LIMIT ?2",
+					"destination = (SELECT destination FROM outbox WHERE state "
+					"= 0 GROUP BY destination HAVING min(not_before_s) <= ?1 "
+					"ORDER BY max(attempts), min(id) LIMIT 1) ORDER BY "
+					"attempts, id LIMIT ?2",
 					"di", now_s, max);
 	while (*count < max && sql_row(store, query, st)) {
 		struct outbox_entry *entry = &entries[(*count)++];

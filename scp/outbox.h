@@ -33,8 +33,10 @@ enum status_code outbox_add(struct store *store, const char *destination, const 
 			    const char *sop_class_uid, const char *sop_instance_uid,
 			    const char *path, double now_s, struct status *st) STATUS_CHECKED;
 
-/* Claims up to max due rows of one destination (that of the oldest due row), oldest first; *count
- * 0: nothing is due, *next_due_s says when (NaN: never). */
+/* Claims up to max due rows of one destination; *count 0: nothing is due, *next_due_s says when
+ * (NaN: never). The destination with the fewest failed attempts comes first, then the one with the
+ * oldest row, so that one that cannot be reached does not keep the others waiting; its rows in the
+ * same order, so that one which breaks the association does not keep the others back. */
 enum status_code outbox_claim(struct store *store, struct outbox_entry *entries, int max,
 			      int *count, double now_s, double *next_due_s,
 			      struct status *st) STATUS_CHECKED;

@@ -52,6 +52,28 @@ static void test_one_destination_at_a_time(void **state)
 	store_close(store);
 }
 
+/* A cannot be reached: what is queued for it later waits behind B. */
+static void test_unreachable_destination_comes_last(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct outbox_entry entries[8];
+	double next_s;
+	struct store *store = store_with(2, 0);
+	(void)state;
+	assert_int_equal(claim(store, entries, 8, 1000, &next_s), 2);
+	for (int i = 0; i < 2; i++)
+		assert_ok(outbox_retry(store, entries[i].id, "no answer", 10, 3600, 1000, &st),
+			  &st);
+	assert_ok(outbox_add(store, "A", "hash", "class", "1.8", "/x", 1000, &st), &st);
+	assert_ok(outbox_add(store, "B", "hash", "class", "1.9", "/x", 1000, &st), &st);
+	assert_int_equal(claim(store, entries, 8, 1000, &next_s), 1);
+	assert_string_equal(entries[0].destination, "B");
+	/* all of A is due: the one that never failed first */
+	assert_int_equal(claim(store, entries, 8, 1020, &next_s), 3);
+	assert_string_equal(entries[0].sop_instance_uid, "1.8");
+	store_close(store);
+}
+
 static void test_retry_backs_off_and_expires(void **state)
 {
 	struct status st = STATUS_INIT;
@@ -121,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_one_destination_at_a_time),
+	    cmocka_unit_test(test_unreachable_destination_comes_last),
 	    cmocka_unit_test(test_retry_backs_off_and_expires),
 	    cmocka_unit_test(test_failed_waits_for_resend),
 	};
