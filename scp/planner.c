@@ -336,6 +336,50 @@ static enum status_code plan_treatment(const struct planning *p,
 	return store_finish(p->store, st);
 }
 
+/* A record names the patient exactly as the images do. Where that fails by the issuer alone, both
+ * sides say so: a record whose images never come, and images that wait for one. */
+static enum status_code name_other_issuer(struct catalogue_patient *patient, struct store *store,
+					  struct status *st)
+{
+	struct catalogue_patient_key *keys = NULL;
+	int count = 0;
+	if (patient->n_series > 0 || catalogue_list_patients(&keys, &count, store, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < count; i++) {
+		const char *issuer = keys[i].patient_issuer;
+		if (strcmp(keys[i].patient_id, patient->patient_id) != 0 ||
+		    patient->conflict[0] != '\0')
+			continue;
+		snprintf(patient->conflict, sizeof patient->conflict,
+			 "the record is of patient \"%.32s\" of issuer \"%.32s\", the images are "
+			 "of issuer \"%.32s\": a record names the patient exactly as the images "
+			 "do, issuer included",
+			 patient->patient_id, patient->patient_issuer, issuer);
+	}
+	free(keys);
+	return STATUS_OK;
+}
+
+static enum status_code name_other_record(struct treatment_row *row, struct store *store,
+					  struct status *st)
+{
+	struct record_row *records = NULL;
+	int count = 0;
+	if (record_list(&records, &count, store, NULL, NULL, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < count; i++) {
+		size_t length = strlen(row->waits_for);
+		if (!records[i].withdrawn && strcmp(records[i].patient_id, row->patient_id) == 0)
+			snprintf(row->waits_for + length, sizeof row->waits_for - length,
+				 "; record \"%.60s\" is of the same Patient ID, but of issuer "
+				 "\"%.40s\", the images are of \"%.40s\"",
+				 records[i].record_id, records[i].patient_issuer,
+				 row->patient_issuer);
+	}
+	free(records);
+	return STATUS_OK;
+}
+
 /* A patient with holmium series but no record in force: one row that says so. Anything else leaves
  * none. */
 static enum status_code plan_without_record(const struct planning *p, struct treatment_slots *slots,
@@ -359,10 +403,13 @@ static enum status_code plan_without_record(const struct planning *p, struct tre
 	row->updated_s = p->now_s;
 	row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
-	bool worth_a_row = slots->baseline.index >= 0 || slots->n_after > 0 ||
-			   slots->state == TREATMENT_REFUSED ||
-			   slots->n_unused < p->patient->n_series;
+	(void)!name_other_record(row, p->store, st);
+	bool worth_a_row =
+	    p->patient->n_series > 0 && (slots->state == TREATMENT_REFUSED ||
+					 slots->n_unused < p->patient->n_series);
 	treatment_slots_free(slots);
+	if (st->code != STATUS_OK)
+		return st->code;
 	return worth_a_row ? treatment_row_save(p->store, row, st)
 			   : treatment_row_delete(p->store, key, st);
 }
@@ -411,7 +458,8 @@ enum status_code planner_plan_patient(struct store *store, const struct config *
 	if (catalogue_load_patient(&patient, store, patient_id, patient_issuer, st) != STATUS_OK)
 		return st->code;
 	struct planning planning = {store, config, patient, &sets, now_s, jobs_added, look_again_s};
-	if (structure_sets_load(&sets, store, patient, st) == STATUS_OK)
+	if (name_other_issuer(patient, store, st) == STATUS_OK &&
+	    structure_sets_load(&sets, store, patient, st) == STATUS_OK)
 		(void)!plan_records(&planning, st);
 	structure_sets_free(&sets);
 	catalogue_patient_free(patient);

@@ -254,6 +254,12 @@ enum status_code treatment_row_load(bool *found, struct treatment_row *row, stru
 
 enum status_code treatment_row_delete(struct store *store, const char *key, struct status *st)
 {
+	/* "late KEY" and "job KIND INJECTION KEY" */
+	if (sql_run(store, st,
+		    "DELETE FROM alarms WHERE (key LIKE 'late %' OR key LIKE 'job %') AND "
+		    "substr(key, -length(?1) - 1) = ' ' || ?1",
+		    "t", key) != STATUS_OK)
+		return st->code;
 	return sql_run(store, st, "DELETE FROM treatments WHERE treatment_key = ?", "t", key);
 }
 

@@ -71,6 +71,7 @@ enum status_code treatment_row_save(struct store *store, const struct treatment_
 /* found false: no such treatment; the row is zeroed then. */
 enum status_code treatment_row_load(bool *found, struct treatment_row *row, struct store *store,
 				    const char *key, struct status *st) STATUS_CHECKED;
+/* With its alarms. */
 enum status_code treatment_row_delete(struct store *store, const char *key,
 				      struct status *st) STATUS_CHECKED;
 enum status_code treatment_row_list(struct treatment_row **rows, int *count, struct store *store,

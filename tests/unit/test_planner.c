@@ -14,7 +14,7 @@
 
 static struct config *config;
 static struct store *store;
-static const char *frame; /* of reference, of the series that are added */
+static const char *frame, *issuer; /* of the series that are added */
 static double clock_s;
 
 static int open_all(void **state)
@@ -23,6 +23,7 @@ static int open_all(void **state)
 	struct config_faults faults = {0};
 	(void)state;
 	frame = "1.9";
+	issuer = "";
 	clock_s = 1000;
 	assert_ok(config_load(&config, &faults, SOURCE_DIR "/config/holmia.example.xml", &st), &st);
 	config_faults_free(&faults);
@@ -66,6 +67,7 @@ static void add_series(int number, const char *time, int leave_out)
 		strcpy(info.series_description, "T2* multi-echo");
 		strcpy(info.scanning_sequence, "GR");
 		strcpy(info.patient_id, "P");
+		strcpy(info.patient_issuer, issuer);
 		strcpy(info.study_instance_uid, "1.1");
 		strcpy(info.frame_of_reference_uid, frame);
 		strcpy(info.utc_offset, "+0000");
@@ -300,6 +302,24 @@ static void test_no_record_is_one_row(void **state)
 	expect_row("T1|P|", "collecting", "");
 }
 
+/* A record without the issuer that the images have: nobody waits without a word. */
+static void test_other_issuer_is_said_on_both_sides(void **state)
+{
+	struct status st = STATUS_INIT;
+	int added = 0;
+	double ignored;
+	(void)state;
+	issuer = "HOSPITAL";
+	add_series(1, "094000", -1), add_series(2, "101500", -1);
+	add_record(1, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 0);
+	expect_row("T1|P|", "refused", "the images are of issuer \"HOSPITAL\"");
+	assert_ok(planner_plan_patient(store, config, "P", "HOSPITAL", 1000, &added, &ignored, &st),
+		  &st);
+	assert_int_equal(added, 0);
+	expect_row("|P|HOSPITAL", "collecting", "record \"T1\" is of the same Patient ID");
+}
+
 static void test_late_result_raises_an_alarm(void **state)
 {
 	struct status st = STATUS_INIT;
@@ -316,6 +336,17 @@ static void test_late_result_raises_an_alarm(void **state)
 	assert_int_equal(n, 1);
 	assert_non_null(strstr(alarms[0].text, "no dose map"));
 	free(alarms);
+	/* withdrawing another row of the patient leaves it, withdrawing the treatment takes it away */
+	assert_ok(treatment_row_delete(store, "|P|", &st), &st);
+	assert_ok(store_list_alarms(&alarms, &n, store, &st), &st);
+	assert_int_equal(n, 1);
+	free(alarms);
+	assert_ok(treatment_row_delete(store, "T1|P|", &st), &st);
+	assert_ok(store_list_alarms(&alarms, &n, store, &st), &st);
+	assert_int_equal(n, 0);
+	free(alarms);
+	plan(1000, &look_again_s);
+	plan(look_again_s + 1, NULL);
 	finish_all();
 	plan(look_again_s + 2, NULL);
 	assert_ok(store_list_alarms(&alarms, &n, store, &st), &st);
@@ -337,6 +368,7 @@ int main(void)
 	    planner_test(test_refused_scan_leaves_the_other_maps),
 	    planner_test(test_missing_image_is_named),
 	    planner_test(test_no_record_is_one_row),
+	    planner_test(test_other_issuer_is_said_on_both_sides),
 	    planner_test(test_late_result_raises_an_alarm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
