@@ -15,6 +15,10 @@ static const char help[] =
     "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older one\n"
     "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the log\n"
     "\n"
+    "Instances whose SOP Instance UID was here before with other content or under another patient:\n"
+    "the first one counts until somebody decides. The list names what cannot be read as well; that\n"
+    "can be neither released nor dropped.\n"
+    "\n"
     "exit: 0 done, 1 no such instance, 2 usage or configuration, 3 temporary, 4 bug\n";
 
 static enum status_code print_notes(struct store *store, enum catalogue_state state,

@@ -7,8 +7,8 @@ static const char recompute_help[] =
     "usage: holmia recompute -c CONFIG TREATMENT\n"
     "\n"
     "Makes the results of a treatment again, from its images, as a new version that names its\n"
-    "predecessor. TREATMENT is a record id or a Patient ID (holmia status). Nothing else ever\n"
-    "recomputes: neither a new software version nor the same images sent again.\n"
+    "predecessor. TREATMENT is a record id or a Patient ID (holmia status). Neither a new\n"
+    "software version nor the same images sent again ever recompute.\n"
     "\n"
     "exit: 0 queued, 1 no such treatment, 2 usage or configuration, 3 temporary, 4 bug\n";
 

@@ -116,9 +116,8 @@ static int treatment_withdraw(FILE *out, struct store *store, const struct confi
 	if (st.code != STATUS_OK)
 		return fail(out, &st);
 	fprintf(out,
-		"record \"%s\" withdrawn: nothing more is computed from it. Results already sent "
-		"stay where they "
-		"are; withdraw them in the PACS.\n",
+		"record \"%s\" withdrawn: nothing more is computed from it. Results that were "
+		"made are delivered and stay where they are; withdraw them in the PACS.\n",
 		record_id);
 	return 0;
 }
