@@ -141,6 +141,10 @@ enum status_code dataset_copy(struct dataset *to, const struct dataset *from, ui
 
 /* ---- pixels ---- */
 
+/* True when the pixels were ever lossy compressed: Lossy Image Compression (0028,2110) says so,
+ * or the transfer syntax they came in is a lossy one. */
+bool dataset_is_lossy(const struct dataset *ds) DATASET_NOTHROW;
+
 /* One frame as stored values: bits outside Bits Stored dropped, sign by Pixel Representation,
  * before any rescaling. Compressed pixels are decoded in place at the first call. values must hold
  * count = Rows * Columns. STATUS_REFUSE when sizes disagree by a single byte, bits are impossible,

@@ -18,6 +18,18 @@ enum status_code pixels_decode(struct dataset *ds, struct status *st)
 	return STATUS_OK;
 }
 
+extern "C" bool dataset_is_lossy(const struct dataset *ds) noexcept
+{
+	char said[17] = "";
+	struct status st = STATUS_INIT;
+	if (dataset_get_string(ds, AT(TAG_LossyImageCompression), said, sizeof(said), &st) ==
+		STATUS_OK &&
+	    strcmp(said, "01") == 0)
+		return true;
+	return DcmXfer(const_cast<struct dataset *>(ds)->file.getDataset()->getOriginalXfer())
+	    .isLossy();
+}
+
 /* How stored values lie in their words (PS3.5 8.1.1). */
 struct pixel_format {
 	size_t rows, columns, frames;

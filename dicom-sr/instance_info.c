@@ -247,6 +247,7 @@ static void read_numbers(struct instance_info *info, const struct dataset *ds)
 	read_vector(&info->flip_deg, 1, ds, TAG_FlipAngle);
 	read_vector(&info->field_strength_t, 1, ds, TAG_MagneticFieldStrength);
 	info->images_in_acquisition = read_count(ds, TAG_ImagesInAcquisition, -1);
+	info->lossy = info->frames > 0 && dataset_is_lossy(ds);
 }
 
 static enum status_code read_references(struct instance_info *info, const struct dataset *ds,

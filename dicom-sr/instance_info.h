@@ -38,6 +38,7 @@ struct instance_info {
 	/* Complex Image Component, else GE's private (0043,xx2f) by its creator (0 magnitude, 1
 	 * phase, 2 real, 3 imaginary), else values 3 and later of Image Type. */
 	enum image_component component;
+	int lossy; /* 1: the pixels were lossy compressed at some time, dataset_is_lossy() */
 	double te_ms, tr_ms, flip_deg;
 	double field_strength_t;   /* as written; unit repair is field_strength_tesla() */
 	int images_in_acquisition; /* (0020,1002); -1 unknown */

@@ -47,6 +47,7 @@
 	X(REAL, column_spacing_mm, pixel_spacing_mm[1])                                            \
 	X(REAL, slice_thickness_mm, slice_thickness_mm)                                            \
 	X(INTEGER, component, component)                                                           \
+	X(INTEGER, lossy, lossy)                                                                   \
 	X(REAL, te_ms, te_ms)                                                                      \
 	X(REAL, tr_ms, tr_ms)                                                                      \
 	X(REAL, flip_deg, flip_deg)                                                                \

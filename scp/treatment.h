@@ -58,7 +58,7 @@
  * within the clock tolerance, HO104 residual pending, HO105 complete but unconfirmed, HO106 TR,
  * flip, coil, contrast agent or scanner other than at baseline, HO108 region without a role or
  * without contours, HO109 another series could serve, HO110 other structure sets, HO111 site
- * zone assumed, HO112 activity unknown, HO119 the rest. */
+ * zone assumed, HO112 activity unknown, HO122 lossy compressed images, HO119 the rest. */
 #ifndef TREATMENT_H
 #define TREATMENT_H
 

@@ -289,9 +289,25 @@ static void name_repeats(struct treatment_assessment *a, int slot,
 	}
 }
 
+/* Lossy compression changes the weak late echoes first, and with them R2*. */
+static void say_lossy(struct treatment_assessment *a, const struct treatment_candidate *chosen)
+{
+	const struct mr_series *arranged = &chosen->arranged;
+	int images = arranged->grid.slices * arranged->echoes, lossy = 0;
+	for (int i = 0; i < images; i++)
+		lossy += arranged->image[i] >= 0 &&
+			 chosen->series->instances[arranged->image[i]].info.lossy;
+	if (lossy > 0)
+		treatment_warn(a, "HO122",
+			       "%s: %d of %d images were lossy compressed: R2* and dose may be "
+			       "wrong, send them uncompressed",
+			       chosen->label, lossy, images);
+}
+
 static void say_how_complete(struct treatment_assessment *a,
 			     const struct treatment_candidate *chosen)
 {
+	say_lossy(a, chosen);
 	if (chosen->completeness == SERIES_SETTLED)
 		treatment_warn(a, "HO105", "%s: complete, unconfirmed (%d slices%s%s)",
 			       chosen->label, chosen->arranged.grid.slices,

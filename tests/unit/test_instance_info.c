@@ -73,6 +73,19 @@ static void fields_of_an_image(void **state)
 	dataset_free(ds);
 }
 
+static void lossy_compression_is_kept(void **state)
+{
+	struct dataset *ds = mr_image();
+
+	(void)state;
+	assert_int_equal(info_of(ds).lossy, 0);
+	assert_ok(dataset_set_string(ds, AT(TAG_LossyImageCompression), "00", &st), &st);
+	assert_int_equal(info_of(ds).lossy, 0);
+	assert_ok(dataset_set_string(ds, AT(TAG_LossyImageCompression), "01", &st), &st);
+	assert_int_equal(info_of(ds).lossy, 1);
+	dataset_free(ds);
+}
+
 static void acquisition_time_is_never_series_time(void **state)
 {
 	struct dataset *ds = mr_image();
@@ -211,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(fields_of_an_image, set_up),
+	    cmocka_unit_test_setup(lossy_compression_is_kept, set_up),
 	    cmocka_unit_test_setup(acquisition_time_is_never_series_time, set_up),
 	    cmocka_unit_test_setup(components_in_vendors_words, set_up),
 	    cmocka_unit_test_setup(evidence_is_content_not_header, set_up),

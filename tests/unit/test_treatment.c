@@ -261,6 +261,21 @@ static void test_scans_that_differ_from_the_baseline(void **state)
 	assert_true(s->report_ready);
 }
 
+static void lossy_late_echo(struct instance_info *info)
+{
+	info->lossy = info->te_ms > 3;
+}
+
+static void test_lossy_images_are_told(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	assert_false(warns(assess(f), "HO122", ""));
+	each_instance(&f->series[2], lossy_late_echo);
+	assert_true(warns(assess(f), "HO122", "images were lossy compressed"));
+	assert_int_equal(f->slots.state, TREATMENT_READY);
+}
+
 static void test_planned_injections(void **state)
 {
 	struct fixture *f = *state;
@@ -305,6 +320,7 @@ int main(void)
 	    TEST(test_field_strengths),
 	    TEST(test_field_strengths_are_not_mixed),
 	    TEST(test_scans_that_differ_from_the_baseline),
+	    TEST(test_lossy_images_are_told),
 	    TEST(test_planned_injections),
 	    TEST(test_position_without_its_part),
 	};
