@@ -334,6 +334,22 @@ enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, in
 	return keys_from_rows(keys, count, store, query, st);
 }
 
+enum status_code catalogue_list_study_mates(struct catalogue_patient_key **keys, int *count,
+					    struct store *store, const char *patient_id,
+					    const char *patient_issuer, struct status *st)
+{
+	sqlite3_stmt *query =
+	    sql_query(store, st,
+		      "SELECT DISTINCT other.patient_id, other.patient_issuer FROM series mine "
+		      "JOIN series other ON other.study_instance_uid = mine.study_instance_uid "
+		      "AND (other.patient_id <> mine.patient_id OR other.patient_issuer <> "
+		      "mine.patient_issuer) WHERE mine.patient_id = ? AND mine.patient_issuer = ? "
+		      "AND EXISTS (SELECT 1 FROM instances i WHERE i.series_id = other.id AND "
+		      "i.state = 0) ORDER BY 1, 2",
+		      "tt", patient_id, patient_issuer);
+	return keys_from_rows(keys, count, store, query, st);
+}
+
 enum status_code catalogue_log_end(struct catalogue_patient_key **keys, int *count,
 				   struct store *store, const char *prefix, struct status *st)
 {

@@ -93,6 +93,24 @@ static void wake_workers(const struct indexer *indexer, int jobs)
 		process_wake(indexer->wake->worker[1]);
 }
 
+/* Two patients in one study: what the later one brought stops the earlier one too. */
+static void touch_study_mates(struct indexer *indexer, struct status *st)
+{
+	int touched = indexer->touched.count;
+	for (int i = 0; i < touched && st->code == STATUS_OK; i++) {
+		const struct catalogue_patient_key key = indexer->touched.patients[i];
+		struct catalogue_patient_key *mates = NULL;
+		int count = 0;
+		if (catalogue_list_study_mates(&mates, &count, indexer->store, key.patient_id,
+					       key.patient_issuer, st) != STATUS_OK)
+			return;
+		for (int m = 0; m < count && st->code == STATUS_OK; m++)
+			(void)!indexer_touch(&indexer->touched, mates[m].patient_id,
+					     mates[m].patient_issuer, st);
+		free(mates);
+	}
+}
+
 /* A patient that cannot be planned now (temporary) is tried again in a second; any other fault is
  * an alarm, and the others go on. */
 static void plan_touched(struct indexer *indexer)
@@ -191,6 +209,7 @@ static void loop(struct indexer *indexer)
 		touch_superseded(indexer, &st);
 		wait_ms = touch_due(indexer, now_s, &st);
 		if (indexer->touched.count > 0) {
+			touch_study_mates(indexer, &st);
 			plan_touched(indexer);
 			continue;
 		}

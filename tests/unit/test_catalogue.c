@@ -214,6 +214,24 @@ static void test_conflicts_have_words(void **state)
 	patient = load(store);
 	assert_non_null(strstr(patient->conflict, "two patients in study 1.1"));
 	catalogue_patient_free(patient);
+	/* the conflict is both patients' */
+	struct status st = STATUS_INIT;
+	struct catalogue_patient_key *mates = NULL;
+	int count = 0;
+	assert_ok(catalogue_list_study_mates(&mates, &count, store, "Q", other.patient_issuer, &st),
+		  &st);
+	assert_int_equal(count, 1);
+	assert_string_equal(mates[0].patient_id, one.patient_id);
+	free(mates);
+	strcpy(other.patient_id, "R"); /* in a study of its own */
+	strcpy(other.sop_instance_uid, "2.9");
+	strcpy(other.study_instance_uid, "1.99");
+	strcpy(other.series_instance_uid, "1.98");
+	add(store, &other);
+	assert_ok(catalogue_list_study_mates(&mates, &count, store, "R", other.patient_issuer, &st),
+		  &st);
+	assert_int_equal(count, 0);
+	free(mates);
 	struct instance_info renamed = make_info("2.4", 1);
 	strcpy(renamed.patient_name, "Roe^Jane");
 	add(store, &renamed);
