@@ -161,20 +161,34 @@ static enum status_code instance_insert(struct store *store, enum catalogue_stat
 	return st->code;
 }
 
-static enum status_code note_repeat(struct store *store, int64_t id, double received_s,
+/* A name or birth date that was corrected in the PACS takes the place of the older one, with the
+ * bytes that carry it; nothing that a dose is made of differs. */
+static enum status_code note_repeat(struct store *store, int64_t id,
+				    const struct instance_info *info,
+				    const struct catalogue_location *where, double received_s,
 				    struct status *st)
 {
+	if (sql_run(store, st,
+		    "UPDATE instances SET repeats = repeats + 1, last_repeat_s = ? WHERE id = ?",
+		    "dl", received_s, id) != STATUS_OK)
+		return st->code;
 	return sql_run(store, st,
-		       "UPDATE instances SET repeats = repeats + 1, last_repeat_s = ? WHERE id = ?",
-		       "dl", received_s, id);
+		       "UPDATE instances SET patient_name = ?2, patient_birth_date = ?3, path = "
+		       "?4, log = ?5, data_offset = ?6, data_size = ?7, transfer_syntax_uid = ?8 "
+		       "WHERE id = ?1 AND (patient_name <> ?2 OR patient_birth_date <> ?3) AND "
+		       "sop_instance_uid = ?9",
+		       "lttttlltt", id, info->patient_name, info->patient_birth_date, where->path,
+		       where->log, (int64_t)where->offset, (int64_t)where->size,
+		       where->transfer_syntax_uid, info->sop_instance_uid);
 }
 
 /* The SOP Instance UID is known: *outcome SAME or QUARANTINED; NEW when it is not known. */
 static enum status_code compare_same_uid(enum catalogue_outcome *outcome, char reason[240],
 					 struct store *store, const struct instance_info *info,
-					 double received_s, struct status *st)
+					 const struct catalogue_location *where, double received_s,
+					 struct status *st)
 {
-	int64_t same = -1;
+	int64_t same = -1, nameless = -1;
 	bool known = false, other_patient = false;
 	sqlite3_stmt *query =
 	    sql_query(store, st,
@@ -187,8 +201,13 @@ static enum status_code compare_same_uid(enum catalogue_outcome *outcome, char r
 		sql_text(query, 1, hash, sizeof hash);
 		sql_text(query, 2, key.patient_id, sizeof key.patient_id);
 		sql_text(query, 3, key.patient_issuer, sizeof key.patient_issuer);
+		bool equal = strcmp(hash, info->evidence_hash) == 0;
+		if (equal && key.patient_id[0] == '\0' && info->patient_id[0] != '\0') {
+			nameless = sql_int64(query, 0);
+			continue;
+		}
 		known = true;
-		if (strcmp(hash, info->evidence_hash) != 0)
+		if (!equal)
 			continue;
 		if (strcmp(key.patient_id, info->patient_id) == 0 &&
 		    strcmp(key.patient_issuer, info->patient_issuer) == 0)
@@ -202,8 +221,14 @@ static enum status_code compare_same_uid(enum catalogue_outcome *outcome, char r
 	if (same >= 0) {
 		*outcome = CATALOGUE_SAME;
 		snprintf(reason, 240, "the same instance again");
-		return note_repeat(store, same, received_s, st);
+		return note_repeat(store, same, info, where, received_s, st);
 	}
+	/* sent again as its words ask for: with a Patient ID now */
+	if (!known && nameless >= 0)
+		return sql_run(store, st,
+			       "UPDATE instances SET state = 4, reason = 'sent again with a "
+			       "Patient ID' WHERE id = ?",
+			       "l", nameless);
 	if (known) {
 		*outcome = CATALOGUE_QUARANTINED;
 		snprintf(reason, 240,
@@ -218,6 +243,7 @@ static enum status_code compare_same_uid(enum catalogue_outcome *outcome, char r
  * not one. */
 static enum status_code compare_same_evidence(enum catalogue_outcome *outcome, char reason[240],
 					      struct store *store, const struct instance_info *info,
+					      const struct catalogue_location *where,
 					      double received_s, struct status *st)
 {
 	int64_t same = -1, series_id = -1;
@@ -246,7 +272,7 @@ static enum status_code compare_same_evidence(enum catalogue_outcome *outcome, c
 		    "(?, ?)",
 		    "tl", info->series_instance_uid, series_id) != STATUS_OK)
 		return st->code;
-	return note_repeat(store, same, received_s, st);
+	return note_repeat(store, same, info, where, received_s, st);
 }
 
 enum status_code catalogue_add(enum catalogue_outcome *outcome, char reason[240],
@@ -258,13 +284,13 @@ enum status_code catalogue_add(enum catalogue_outcome *outcome, char reason[240]
 	char alarm[128];
 	reason[0] = '\0';
 	*outcome = CATALOGUE_NEW;
-	if (compare_same_uid(outcome, reason, store, info, received_s, st) != STATUS_OK)
+	if (compare_same_uid(outcome, reason, store, info, where, received_s, st) != STATUS_OK)
 		return st->code;
 	if (*outcome == CATALOGUE_NEW) {
 		unused_reason(reason, info);
 		if (reason[0] != '\0')
 			*outcome = CATALOGUE_UNUSED;
-		else if (compare_same_evidence(outcome, reason, store, info, received_s, st) !=
+		else if (compare_same_evidence(outcome, reason, store, info, where, received_s, st) !=
 			 STATUS_OK)
 			return st->code;
 	}

@@ -12,7 +12,8 @@
  *   QUARANTINED --catalogue_quarantine_release--> USED; the older one becomes DROPPED
  *               --catalogue_quarantine_drop--> DROPPED
  *
- * What came twice is not added but noted on the row it repeats: the same SOP Instance UID with the
+ * What came twice is not added but noted on the row it repeats (which takes over a patient's name or
+ * birth date that was corrected in between): the same SOP Instance UID with the
  * same evidence, or the same evidence (evidence_hash, component and acquisition time of one
  * patient) under other UIDs, in whatever series. The series UID of such a repeat is remembered, so
  * that contours drawn on the second sending are found to belong to the first

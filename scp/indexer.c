@@ -162,7 +162,8 @@ static enum status_code add_pending(struct batch *batch, struct counts *counts,
 		if (outcome == CATALOGUE_QUARANTINED)
 			log_line(LOG_WARN_LINE, "quarantined", "instance=%s why=\"%s\"",
 				 next->sop_instance_uid, reason);
-		if (outcome == CATALOGUE_NEW &&
+		/* a repeat may carry a corrected name, which ends a conflict */
+		if ((outcome == CATALOGUE_NEW || outcome == CATALOGUE_SAME) &&
 		    indexer_touch(touched, next->info.patient_id, next->info.patient_issuer, st) !=
 			STATUS_OK)
 			return st->code;

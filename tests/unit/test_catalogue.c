@@ -241,6 +241,38 @@ static void test_conflicts_have_words(void **state)
 	store_close(store);
 }
 
+/* What the words ask for helps: corrected in the PACS and sent again under the same UID. */
+static void test_corrections_are_taken(void **state)
+{
+	struct store *store = open_store();
+	struct instance_info one = make_info("2.1", 1), renamed = make_info("2.1", 2),
+			     nameless = make_info("2.1", 3);
+	(void)state;
+	strcpy(renamed.patient_name, "Roe^Jane");
+	strcpy(nameless.patient_id, "");
+	assert_int_equal(add(store, &one), CATALOGUE_NEW);
+	assert_int_equal(add(store, &renamed), CATALOGUE_NEW);
+	assert_int_equal(add(store, &nameless), CATALOGUE_UNUSED);
+	struct catalogue_patient *patient = load(store);
+	assert_non_null(strstr(patient->conflict, "two names"));
+	catalogue_patient_free(patient);
+	strcpy(renamed.patient_name, one.patient_name);
+	assert_int_equal(add(store, &renamed), CATALOGUE_SAME);
+	strcpy(nameless.patient_id, "P");
+	assert_int_equal(add(store, &nameless), CATALOGUE_NEW);
+	patient = load(store);
+	assert_string_equal(patient->conflict, "");
+	assert_int_equal(patient->series[0].n_instances, 3);
+	catalogue_patient_free(patient);
+	struct status st = STATUS_INIT;
+	struct catalogue_note *notes = NULL;
+	int count = -1;
+	assert_ok(catalogue_list_notes(&notes, &count, store, CATALOGUE_STATE_UNUSED, &st), &st);
+	assert_int_equal(count, 0);
+	free(notes);
+	store_close(store);
+}
+
 static void test_log_positions(void **state)
 {
 	struct status st = STATUS_INIT;
@@ -277,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_other_content_is_quarantined),
 	    cmocka_unit_test(test_kept_but_unused),
 	    cmocka_unit_test(test_conflicts_have_words),
+	    cmocka_unit_test(test_corrections_are_taken),
 	    cmocka_unit_test(test_log_positions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
