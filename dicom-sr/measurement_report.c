@@ -84,7 +84,7 @@ static void add_algorithm(struct sr_tree *tree, const struct report_input *input
 		 params->trend_threshold_percent);
 	add_parameter(tree, text);
 	for (int i = 0; i < input->n_thresholds; i++) {
-		snprintf(text, sizeof text, "threshold named by the site: %.300s",
+		snprintf(text, sizeof text, "threshold named by the site: %.340s",
 			 input->threshold_labels[i]);
 		add_parameter(tree, text);
 	}

@@ -86,7 +86,7 @@ struct report_input {
 	const struct evidence_instance *predecessor; /* SR that this one replaces, NULL: none */
 	const char *predecessor_study_uid, *predecessor_series_uid;
 	const char *configuration_fingerprint;
-	/* Thresholds to name beside the figures, as configured: label with isotope. */
+	/* Thresholds to name beside the figures, as configured: label, role, dose, isotope, source. */
 	const char *const *threshold_labels;
 	int n_thresholds;
 };

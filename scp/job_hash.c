@@ -50,6 +50,9 @@ static void digest_report_configuration(struct digest *digest, const struct conf
 	for (int i = 0; i < config->n_thresholds; i++) {
 		digest_text(digest, config->thresholds[i].label);
 		digest_text(digest, config->thresholds[i].isotope);
+		digest_text(digest, config->thresholds[i].role);
+		digest_double(digest, config->thresholds[i].dose_gy);
+		digest_text(digest, config->thresholds[i].source);
 	}
 }
 

@@ -17,6 +17,7 @@ struct report_parts {
 	struct report_voi vois[DOSIMETRY_MAX_VOIS];
 	struct report_injection injections[DOSIMETRY_MAX_INJECTIONS];
 	struct evidence_instance rt_doses[DOSIMETRY_MAX_SCANS], predecessor;
+	char threshold_words[64][340];
 	const char *thresholds[64];
 	int n_thresholds;
 };
@@ -162,11 +163,20 @@ static enum status_code find_doses(struct report_parts *parts, struct job_eviden
 	return STATUS_OK;
 }
 
+/* Gray of one isotope are not gray of another: the isotope stands beside every threshold, whatever
+ * its label says. */
 static void list_thresholds(struct report_parts *parts, const struct config *config)
 {
 	int most = (int)(sizeof parts->thresholds / sizeof parts->thresholds[0]);
-	for (int i = 0; i < config->n_thresholds && i < most; i++)
-		parts->thresholds[parts->n_thresholds++] = config->thresholds[i].label;
+	for (int i = 0; i < config->n_thresholds && i < most; i++) {
+		const struct config_threshold *threshold = &config->thresholds[i];
+		char *words = parts->threshold_words[i];
+		snprintf(words, sizeof parts->threshold_words[i],
+			 "%s (%s, %.6g Gy of %s microspheres%s%.120s)", threshold->label,
+			 threshold->role, threshold->dose_gy, threshold->isotope,
+			 threshold->source[0] ? "; " : "", threshold->source);
+		parts->thresholds[parts->n_thresholds++] = words;
+	}
 }
 
 static enum status_code build_with(struct dataset **ds, char uid[65], struct report_parts *parts,

@@ -217,6 +217,9 @@ static void a_treatment_gives_maps_and_a_report(void **state)
 	assert_int_equal(rows[2].kind, JOB_REPORT);
 	assert_true(file_contains(rows[2].path, rows[0].sop_instance_uid));
 	assert_true(file_contains(rows[2].path, rows[1].sop_instance_uid));
+	/* and every threshold with the isotope it was found for */
+	assert_true(file_contains(rows[2].path, "(liver, 55 Gy of Ho-166 microspheres; doi"));
+	assert_true(file_contains(rows[2].path, "(tumour, 205 Gy of Y-90 microspheres; DOSI"));
 	free(rows);
 
 	struct outbox_row *deliveries = NULL;
@@ -641,6 +644,11 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	config->dose_level_gy[0] -= 1;
 	hash_of(b, JOB_MAP, config, "", "record");
 	assert_string_equal(a, b);
+	/* a threshold stands in the report with its source */
+	hash_of(a, JOB_REPORT, config, "", "record");
+	config->thresholds[0].source[0]++;
+	hash_of(b, JOB_REPORT, config, "", "record");
+	assert_string_not_equal(a, b);
 	node_free(&node);
 }
 
