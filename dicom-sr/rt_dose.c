@@ -18,6 +18,8 @@
  * characters. */
 #define DVH_PAIR_SIZE 26
 #define DVH_MAX_BINS  2500
+/* Frames lie along the normal: so far may the last one be from its slice, in the plane. */
+#define MAX_DRIFT_MM 0.5
 
 /* How the frames lie: unit vectors, and whether frame 0 is the grid's last slice. */
 struct frame_geometry {
@@ -80,7 +82,7 @@ static enum status_code geometry_of(struct frame_geometry *geometry, const struc
 				    struct status *st)
 {
 	const double *u = geometry->row_direction, *v = geometry->column_direction;
-	double normal[3], along = 0.0, spacing = grid_spacing_mm(grid, 2);
+	double normal[3], along = 0.0, spacing = grid_spacing_mm(grid, 2), drift_mm;
 
 	unit_vector(geometry->row_direction, grid->column_step_mm, grid_spacing_mm(grid, 0));
 	unit_vector(geometry->column_direction, grid->row_step_mm, grid_spacing_mm(grid, 1));
@@ -89,7 +91,8 @@ static enum status_code geometry_of(struct frame_geometry *geometry, const struc
 	normal[2] = u[0] * v[1] - u[1] * v[0];
 	for (int axis = 0; axis < 3; axis++)
 		along += normal[axis] * grid->slice_step_mm[axis];
-	if (grid->slices > 1 && !(fabs(along) >= spacing * (1.0 - 1e-5)))
+	drift_mm = (grid->slices - 1) * sqrt(fmax(spacing * spacing - along * along, 0.0));
+	if (grid->slices > 1 && !(drift_mm <= MAX_DRIFT_MM && fabs(along) > 0.0))
 		return status_fail(
 		    st, STATUS_REFUSE,
 		    "the slices of the result grid are not stacked along their normal: "

@@ -326,6 +326,21 @@ static void test_refusals(void **state)
 	assert_ok(volume_new(&dose, &sheared, 1.0f, &st), &st);
 	struct rt_dose_input input = input_of(&dose);
 	assert_int_equal(rt_dose_build(&ds, uid, &input, &st), STATUS_REFUSE);
+	/* a sixth of a degree, but a millimetre at the end of a long stack */
+	status_clear(&st);
+	dose.grid.slice_step_mm[2] = 50;
+	dose.grid.slice_step_mm[0] = 0.15;
+	assert_int_equal(rt_dose_build(&ds, uid, &input, &st), STATUS_REFUSE);
+	/* the decimals of a header are no tilt */
+	status_clear(&st);
+	dose.grid.slice_step_mm[2] = 5;
+	dose.grid.slice_step_mm[0] = 0.01;
+	assert_ok(rt_dose_build(&ds, uid, &input, &st), &st);
+	dataset_free(ds);
+	ds = NULL;
+	status_clear(&st);
+	dose.grid.slice_step_mm[0] = 0.5;
+	assert_int_equal(rt_dose_build(&ds, uid, &input, &st), STATUS_REFUSE);
 	assert_non_null(strstr(st.text, "normal"));
 	assert_null(ds);
 
