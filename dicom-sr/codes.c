@@ -114,6 +114,7 @@ static const struct code table[CODE_COUNT] = {
 	[CODE_TREND_THRESHOLD] = OURS("HO061", "Deviation from which uptake is not linear"),
 	[CODE_BASELINE_R2STAR] = OURS("HO062", "Mean baseline R2* of liver without tumours"),
 	[CODE_NOISE_SD] = OURS("HO063", "Standard deviation of image noise"),
+	[CODE_AIR_NOISE_SD] = OURS("HO125", "Standard deviation of image noise, from air"),
 	[CODE_S0_SCALE] = OURS("HO064", "Signal scale, after injection to baseline"),
 	[CODE_EVALUATED_VOLUME] = OURS("HO065", "Evaluated volume"),
 	[CODE_EXCLUDED_ARTEFACT] = OURS("HO066", "Volume excluded as artefact"),

@@ -208,6 +208,8 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 		      UNIT_PER_S, NULL);
 	report_number(tree, code_get(CODE_NOISE_SD), point->sigma, UNIT_ONE,
 		      "Standard deviation of the noise of the series, in its image units");
+	report_number(tree, code_get(CODE_AIR_NOISE_SD), point->air_sigma, UNIT_ONE,
+		      "To compare: as it is where no tissue is, for one receive coil");
 	report_number(tree, code_get(CODE_S0_SCALE), point->s0_scale, UNIT_RATIO, NULL);
 	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), point->region_not_measured_ml,
 		      UNIT_ML,
@@ -266,6 +268,8 @@ void report_constants(struct sr_tree *tree, const struct report_input *input)
 		      UNIT_PERCENT, NULL);
 	report_number(tree, code_get(CODE_NOISE_SD), result->baseline_sigma, UNIT_ONE,
 		      "Standard deviation of the noise of the baseline, in its image units");
+	report_number(tree, code_get(CODE_AIR_NOISE_SD), result->baseline_air_sigma, UNIT_ONE,
+		      "To compare: as it is where no tissue is, for one receive coil");
 	report_number(tree, code_get(CODE_EVALUATED_VOLUME), result->evaluated_volume_ml, UNIT_ML,
 		      NULL);
 	report_number(tree, code_get(CODE_EXCLUDED_ARTEFACT), result->excluded_artefact_ml, UNIT_ML,

@@ -332,6 +332,7 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 
 	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
 	point->sigma = scan->map->sigma;
+	point->air_sigma = scan->map->air_sigma;
 	point->s0_scale = delta.s0_scale;
 	point->flags |= course->plan.flags | delta.flags |
 			find_flags(point, index > 0 ? point - 1 : NULL, &between, input);
@@ -364,6 +365,7 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 			goto out;
 	}
 	made.baseline_sigma = course->baseline.sigma;
+	made.baseline_air_sigma = input->baseline.map->air_sigma;
 	made.usable_sigma = input->baseline.map->usable_sigma;
 	made.saturated_sigma = input->baseline.map->saturated_sigma;
 	made.evaluated_volume_ml = course->baseline.evaluated_ml;

@@ -195,6 +195,7 @@ struct dosimetry_time_point {
 	double outside_maximum_gy;
 	double outside_hot_ml; /* hotter than any voxel inside */
 	double sigma;		       /* noise SD of the scan, signal units */
+	double air_sigma;	       /* the same from air, to compare; NaN where air is zeroed */
 	double s0_scale;	       /* median S0 of the scan / of the baseline */
 	unsigned flags;		       /* enum dosimetry_flag */
 };
@@ -204,6 +205,7 @@ struct dosimetry_result {
 	struct dosimetry_time_point *time_points; /* owned; one per scan */
 	double relaxivity_used;	    /* after scaling for holmium content, last interval */
 	double baseline_sigma;	    /* noise SD of the baseline, signal units */
+	double baseline_air_sigma;
 	double usable_sigma, saturated_sigma; /* as the baseline was fitted with */
 	double evaluated_volume_ml; /* on the baseline grid */
 	double excluded_artefact_ml;

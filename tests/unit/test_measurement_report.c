@@ -110,6 +110,7 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->resampled_mass_ratio = 1.001;
 	point->region_baseline_r2star_per_s = 45.2;
 	point->sigma = 3.1;
+	point->air_sigma = 3.25;
 	point->s0_scale = 1.01;
 	point->region_not_measured_ml = 12.5;
 	point->saturated_ml = 7.25;
@@ -152,6 +153,7 @@ static void make_result(void)
 		make_time_point(&result.time_points[k - 1], k);
 	result.relaxivity_used = 217.8;
 	result.baseline_sigma = 3.0;
+	result.baseline_air_sigma = NAN; /* zeroed */
 	result.usable_sigma = 4.0;
 	result.saturated_sigma = 2.0;
 	result.evaluated_volume_ml = 8000.0;
@@ -596,6 +598,8 @@ static void test_surroundings(void **state)
 	assert_words(ds, child(ds, given, "HO083", 3), "113507", "unknown");
 	assert_close(number(ds, point, "HO092"), 2.0, 0, 0);
 	assert_close(number(ds, point, "HO021"), 1891.2, 0, 1e-6);
+	assert_close(number(ds, point, "HO125"), 3.25, 0, 1e-6);
+	assert_false(has(ds, constants, "HO125"));
 	assert_close(number(ds, point, "HO071"), 12.5, 0, 1e-6);
 	assert_close(number(ds, point, "HO072"), 7.25, 0, 1e-6);
 	assert_close(number(ds, point, "HO073"), 8.75, 0, 1e-6);
