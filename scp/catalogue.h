@@ -112,8 +112,8 @@ struct catalogue_patient_key {
 enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, int *count,
 					 struct store *store, struct status *st) STATUS_CHECKED;
 
-/* The other patients with something usable in a study of this one: a conflict of two patients in one
- * study is a conflict of both. malloc'd for the caller. */
+/* The other patients who have or had something in a study of this one: a conflict of two patients in
+ * one study is a conflict of both, and over for both. malloc'd for the caller. */
 enum status_code catalogue_list_study_mates(struct catalogue_patient_key **keys, int *count,
 					    struct store *store, const char *patient_id,
 					    const char *patient_issuer,

@@ -344,8 +344,7 @@ enum status_code catalogue_list_study_mates(struct catalogue_patient_key **keys,
 		      "JOIN series other ON other.study_instance_uid = mine.study_instance_uid "
 		      "AND (other.patient_id <> mine.patient_id OR other.patient_issuer <> "
 		      "mine.patient_issuer) WHERE mine.patient_id = ? AND mine.patient_issuer = ? "
-		      "AND EXISTS (SELECT 1 FROM instances i WHERE i.series_id = other.id AND "
-		      "i.state = 0) ORDER BY 1, 2",
+		      "ORDER BY 1, 2",
 		      "tt", patient_id, patient_issuer);
 	return keys_from_rows(keys, count, store, query, st);
 }

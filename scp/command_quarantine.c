@@ -12,8 +12,11 @@
 
 static const char help[] =
     "usage: holmia quarantine list    -c CONFIG\n"
-    "       holmia quarantine release -c CONFIG NUMBER   use it, in the place of the older one\n"
-    "       holmia quarantine drop    -c CONFIG NUMBER   never use it; its bytes stay in the log\n"
+    "       holmia quarantine release -c CONFIG [--series] NUMBER   use it, not the older one\n"
+    "       holmia quarantine drop    -c CONFIG [--series] NUMBER   never use it; its bytes stay\n"
+    "                                                               in the reception log\n"
+    "\n"
+    "  --series   every quarantined instance of the same series and patient as well\n"
     "\n"
     "Instances whose SOP Instance UID was here before with other content or under another patient:\n"
     "the first one counts until somebody decides. The list names what cannot be read as well; that\n"
@@ -61,8 +64,10 @@ int command_quarantine(int argc, char **argv)
 	struct config *config = NULL;
 	const char *path = NULL;
 	int first = 0;
-	const struct command_option options[] = {{'c', "config", COMMAND_TEXT, &path}};
-	int code = command_options(&first, argc, argv, help, options, 1);
+	bool series = false;
+	const struct command_option options[] = {{'c', "config", COMMAND_TEXT, &path},
+						 {0, "series", COMMAND_FLAG, &series}};
+	int code = command_options(&first, argc, argv, help, options, 2);
 	if (code >= 0)
 		return code;
 	int count = argc - first;
@@ -78,8 +83,8 @@ int command_quarantine(int argc, char **argv)
 		code = list(config);
 	} else {
 		const char *const request[] = {release ? "quarantine-release" : "quarantine-drop",
-					       argv[first + 1]};
-		code = control_run(config, 2, request);
+					       argv[first + 1], "series"};
+		code = control_run(config, series ? 3 : 2, request);
 	}
 	config_free(config);
 	return code;

@@ -7,7 +7,7 @@
  * cases.
  *
  *   treatment-add NAME XML    treatment-withdraw RECORD    recompute KEY    resend ID|all
- *   quarantine-release ID     quarantine-drop ID           ping
+ *   quarantine-release ID [series]    quarantine-drop ID [series]    ping
  *
  * Exit codes are those of the command line: 0 done, 1 refused, 2 usage, 3 temporary, 4 bug. */
 #ifndef CONTROL_H

@@ -172,11 +172,62 @@ static int resend(FILE *out, struct store *store, const char *which,
 	return 0;
 }
 
+/* One instance, or every quarantined one of its series and patient. */
+static enum status_code decide(int *count, struct catalogue_patient_key *key, struct store *store,
+			       int64_t id, bool release, bool series, struct status *st)
+{
+	struct catalogue_note *notes = NULL;
+	const struct catalogue_note *named = NULL;
+	int n_notes = 0;
+	*count = 0;
+	if (catalogue_list_notes(&notes, &n_notes, store, CATALOGUE_STATE_QUARANTINED, st) !=
+	    STATUS_OK)
+		return st->code;
+	for (int i = 0; i < n_notes && !named; i++)
+		named = notes[i].id == id ? &notes[i] : NULL;
+	for (int i = 0; i < n_notes && named && st->code == STATUS_OK; i++) {
+		bool mate = strcmp(notes[i].series_instance_uid, named->series_instance_uid) == 0 &&
+			    strcmp(notes[i].patient_id, named->patient_id) == 0;
+		if (notes[i].id != id && !(series && mate))
+			continue;
+		(*count)++;
+		if (release)
+			(void)!catalogue_quarantine_release(key, store, notes[i].id, st);
+		else
+			(void)!catalogue_quarantine_drop(store, notes[i].id, st);
+	}
+	free(notes);
+	if (*count == 0 && st->code == STATUS_OK)
+		return status_fail(st, STATUS_REFUSE,
+				   "nothing is quarantined as %" PRId64
+				   "; `holmia quarantine list` shows what is",
+				   id);
+	return st->code;
+}
+
+/* The patient whose instances are used from now on, and those they were taken from. */
+static enum status_code plan_released(struct store *store, const struct config *config,
+				      const struct catalogue_patient_key *key,
+				      struct control_effects *effects, struct status *st)
+{
+	struct catalogue_patient_key *mates = NULL;
+	int count = 0;
+	if (catalogue_list_study_mates(&mates, &count, store, key->patient_id, key->patient_issuer,
+				       st) == STATUS_OK)
+		(void)!plan(store, config, key->patient_id, key->patient_issuer, effects, st);
+	for (int i = 0; i < count && st->code == STATUS_OK; i++)
+		(void)!plan(store, config, mates[i].patient_id, mates[i].patient_issuer, effects,
+			    st);
+	free(mates);
+	return st->code;
+}
+
 static int quarantine(FILE *out, struct store *store, const struct config *config,
-		      const char *which, bool release, struct control_effects *effects)
+		      const char *which, bool release, bool series, struct control_effects *effects)
 {
 	struct status st = STATUS_INIT;
 	struct catalogue_patient_key key;
+	int count = 0;
 	int64_t id;
 	if (!parse_id(&id, which)) {
 		fprintf(out,
@@ -188,21 +239,15 @@ static int quarantine(FILE *out, struct store *store, const struct config *confi
 	}
 	if (store_begin(store, &st) != STATUS_OK)
 		return fail(out, &st);
-	if (release)
-		(void)!catalogue_quarantine_release(&key, store, id, &st);
-	else
-		(void)!catalogue_quarantine_drop(store, id, &st);
+	(void)!decide(&count, &key, store, id, release, series, &st);
 	if (store_finish(store, &st) != STATUS_OK)
 		return fail(out, &st);
-	if (release &&
-	    plan(store, config, key.patient_id, key.patient_issuer, effects, &st) != STATUS_OK)
+	if (release && plan_released(store, config, &key, effects, &st) != STATUS_OK)
 		return fail(out, &st);
 	fprintf(out,
-		release ? "instance %" PRId64
-			  " is used from now on, in the place of the older one\n"
-			: "instance %" PRId64
-			  " will not be used; its bytes stay in the reception log\n",
-		id);
+		release ? "%d instance%s used from now on, in the place of the older\n"
+			: "%d instance%s not used; the bytes stay in the reception log\n",
+		count, count == 1 ? " is" : "s are");
 	return 0;
 }
 
@@ -222,10 +267,11 @@ int control_execute(FILE *out, struct store *store, const struct config *config,
 		return recompute(out, store, config, argv[1], effects);
 	if (strcmp(name, "resend") == 0 && argc == 2)
 		return resend(out, store, argv[1], effects);
-	if (strcmp(name, "quarantine-release") == 0 && argc == 2)
-		return quarantine(out, store, config, argv[1], true, effects);
-	if (strcmp(name, "quarantine-drop") == 0 && argc == 2)
-		return quarantine(out, store, config, argv[1], false, effects);
+	bool series = argc == 3 && strcmp(argv[2], "series") == 0;
+	if (strcmp(name, "quarantine-release") == 0 && (argc == 2 || series))
+		return quarantine(out, store, config, argv[1], true, series, effects);
+	if (strcmp(name, "quarantine-drop") == 0 && (argc == 2 || series))
+		return quarantine(out, store, config, argv[1], false, series, effects);
 	fprintf(out, "holmia: the node does not know the command \"%s\": is it another version?\n",
 		name);
 	return 2;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "control.h"
 #include "planner.h"
 #include "queue.h"
 #include "treatment_store.h"
@@ -14,7 +15,7 @@
 
 static struct config *config;
 static struct store *store;
-static const char *frame, *issuer; /* of the series that are added */
+static const char *frame, *issuer, *patient_id; /* of the series that are added */
 static double clock_s;
 
 static int open_all(void **state)
@@ -24,6 +25,7 @@ static int open_all(void **state)
 	(void)state;
 	frame = "1.9";
 	issuer = "";
+	patient_id = "P";
 	clock_s = 1000;
 	assert_ok(config_load(&config, &faults, SOURCE_DIR "/config/holmia.example.xml", &st), &st);
 	config_faults_free(&faults);
@@ -66,7 +68,7 @@ static void add_series(int number, const char *time, int leave_out)
 		strcpy(info.modality, "MR");
 		strcpy(info.series_description, "T2* multi-echo");
 		strcpy(info.scanning_sequence, "GR");
-		strcpy(info.patient_id, "P");
+		strcpy(info.patient_id, patient_id);
 		strcpy(info.patient_issuer, issuer);
 		strcpy(info.study_instance_uid, "1.1");
 		strcpy(info.frame_of_reference_uid, frame);
@@ -320,6 +322,45 @@ static void test_other_issuer_is_said_on_both_sides(void **state)
 	expect_row("|P|HOSPITAL", "collecting", "record \"T1\" is of the same Patient ID");
 }
 
+/* A series under another Patient ID, corrected in the PACS and sent again with the same UIDs: set
+ * aside image by image, taken over in one go. */
+static void test_quarantine_is_released_by_series(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct catalogue_note *notes = NULL;
+	struct control_effects effects = {0};
+	int n = 0;
+	char number[32];
+	(void)state;
+	patient_id = "Q";
+	add_series(1, "094000", -1), add_series(2, "101500", -1);
+	patient_id = "P";
+	add_series(1, "094000", -1), add_series(2, "101500", -1);
+	add_record(1, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 0);
+	int added = 0;
+	double ignored;
+	assert_ok(planner_plan_patient(store, config, "Q", "", 1000, &added, &ignored, &st), &st);
+	expect_row("|Q|", "collecting", "record");
+	for (int series = 2; series > 0; series--) {
+		assert_ok(catalogue_list_notes(&notes, &n, store, CATALOGUE_STATE_QUARANTINED, &st),
+			  &st);
+		assert_int_equal(n, series * SLICES * ECHOES);
+		snprintf(number, sizeof number, "%lld", (long long)notes[0].id);
+		free(notes);
+		const char *const request[] = {"quarantine-release", number, "series"};
+		FILE *out = fopen("/dev/null", "w");
+		assert_int_equal(control_execute(out, store, config, 3, request, &effects), 0);
+		fclose(out);
+	}
+	assert_int_equal(effects.jobs, 3); /* planned, and no patient is in the other's way */
+	expect_row("|Q|", NULL, "");
+	struct store_alarm *alarms = NULL;
+	assert_ok(store_list_alarms(&alarms, &n, store, &st), &st);
+	assert_int_equal(n, 0);
+	free(alarms);
+}
+
 static void test_late_result_raises_an_alarm(void **state)
 {
 	struct status st = STATUS_INIT;
@@ -369,6 +410,7 @@ int main(void)
 	    planner_test(test_missing_image_is_named),
 	    planner_test(test_no_record_is_one_row),
 	    planner_test(test_other_issuer_is_said_on_both_sides),
+	    planner_test(test_quarantine_is_released_by_series),
 	    planner_test(test_late_result_raises_an_alarm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
