@@ -247,13 +247,16 @@ static void add_recovery(struct sr_tree *tree, const struct report_input *input)
 {
 	const struct dosimetry_time_point *last = report_last(input);
 	bool bound = last->flags & DOSIMETRY_SATURATED_VOXELS;
+	char missing[80] = "", explanation[220];
 
-	report_number(
-	    tree, code_get(CODE_RECOVERY_RATIO), last->recovery_ratio, UNIT_RATIO,
-	    bound
-		? "Activity found in liver and tumours over net activity injected so far; a lower "
-		  "bound, because voxels are saturated"
-		: "Activity found in liver and tumours over net activity injected so far");
+	if (last->region_not_measured_ml > 0.0)
+		snprintf(missing, sizeof missing, "; %.3g of %.4g mL are not measured",
+			 last->region_not_measured_ml, last->region_volume_ml);
+	snprintf(explanation, sizeof explanation,
+		 "Activity found in liver and tumours over net activity injected so far%s%s",
+		 bound ? "; a lower bound, because voxels are saturated" : "", missing);
+	report_number(tree, code_get(CODE_RECOVERY_RATIO), last->recovery_ratio, UNIT_RATIO,
+		      explanation);
 	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), last->recovered_activity_mbq,
 		      UNIT_MBQ, NULL);
 	for (int t = 0; t < input->result->n_time_points; t++) {

@@ -82,6 +82,22 @@ enum status_code mask_subtract(struct mask *a, const struct mask *b, struct stat
 	return STATUS_OK;
 }
 
+int mask_empty_slices(const struct mask *mask)
+{
+	size_t pixels = (size_t)mask->grid.columns * (size_t)mask->grid.rows;
+	int empty = 0;
+
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		const float *slice = mask->coverage + (size_t)k * pixels;
+		size_t at = 0;
+
+		while (at < pixels && !(slice[at] > 0))
+			at++;
+		empty += at == pixels;
+	}
+	return empty;
+}
+
 double mask_volume_ml(const struct mask *mask)
 {
 	double sum = 0;

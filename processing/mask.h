@@ -41,7 +41,8 @@ struct mask_contour {
  * Gaps. One to three slices without a contour between two contoured ones (contours drawn on every
  * second slice) are filled: the outline is where the signed distances to the neighbours' outlines,
  * weighted by nearness, add up to nothing. They are counted in *interpolated_slices (may be NULL).
- * A larger gap is left empty, so that two parts of a VOI above each other stay apart.
+ * A larger gap is left empty, so that two parts of a VOI above each other stay apart; whether that
+ * was meant only a person can tell, so mask_empty_slices() counts them.
  *
  * Contours partly outside the grid in-plane are clipped; those of fewer than three points are
  * passed over. STATUS_REFUSE, with the number of the contour (from 1) where there is one: a contour
@@ -70,6 +71,9 @@ enum status_code mask_subtract(struct mask *a, const struct mask *b,
  * mask_free(). STATUS_REFUSE across frames of reference. STATUS_RETRY: memory. */
 enum status_code mask_resample(struct mask *to_mask, const struct grid *to, const struct mask *from,
 			       int sub, struct status *st) STATUS_CHECKED;
+
+/* Slices without any coverage between the first and the last with some. */
+int mask_empty_slices(const struct mask *mask);
 
 double mask_volume_ml(const struct mask *mask);
 

@@ -13,6 +13,7 @@
 #include "treatment_store.h"
 
 #define GRID_TOLERANCE_MM 1e-2
+#define CUT_OFF_TOLD	  0.01 /* of a region's volume, outside the result grid */
 
 void job_warn(struct job_case *c, const char *code, const char *format, ...)
 {
@@ -271,7 +272,8 @@ static enum status_code check_hash(struct job_case *c, struct status *st)
 struct rasterising {
 	struct job_case *c;
 	const struct grid *drawn_on;
-	int interpolated[DOSIMETRY_MAX_VOIS];
+	int interpolated[DOSIMETRY_MAX_VOIS], empty[DOSIMETRY_MAX_VOIS];
+	double drawn_ml[DOSIMETRY_MAX_VOIS]; /* before it was carried to the result grid */
 	struct status status[DOSIMETRY_MAX_VOIS];
 };
 
@@ -295,7 +297,11 @@ static void rasterise_one(struct rasterising *r, int index)
 	if (mask_from_contours(&drawn, r->drawn_on, roi->contours, roi->n_contours,
 			       &r->interpolated[index], st) != STATUS_OK) {
 		(void)status_prefix(st, "VOI \"%s\"", voi->name);
-	} else if (grid_same(r->drawn_on, result_grid, GRID_TOLERANCE_MM)) {
+		return;
+	}
+	r->empty[index] = mask_empty_slices(&drawn);
+	r->drawn_ml[index] = mask_volume_ml(&drawn);
+	if (grid_same(r->drawn_on, result_grid, GRID_TOLERANCE_MM)) {
 		c->mask[index] = drawn;
 		drawn = (struct mask)MASK_INIT;
 	} else if (mask_resample(&c->mask[index], result_grid, &drawn, 4, st) != STATUS_OK) {
@@ -352,6 +358,17 @@ static enum status_code make_masks(struct job_case *c, struct status *st)
 				 "\"%s\": %d slices without a contour of their own were "
 				 "interpolated",
 				 voi->name, r->interpolated[i]);
+		if (r->empty[i] > 0)
+			job_warn(c, "HO119",
+				 "\"%s\": %d slices between its contours have none and are left "
+				 "empty: draw them if it is one region",
+				 voi->name, r->empty[i]);
+		double used_ml = c->mask[i].coverage ? mask_volume_ml(&c->mask[i]) : 0;
+		if (used_ml < (1 - CUT_OFF_TOLD) * r->drawn_ml[i])
+			job_warn(c, "HO119",
+				 "\"%s\": %.3g of its %.3g mL lie outside the result grid and have "
+				 "no dose",
+				 voi->name, r->drawn_ml[i] - used_ml, r->drawn_ml[i]);
 		c->voi[i] = (struct dosimetry_voi){voi->name, voi->role,
 						   find_part(c, voi->part_name), &c->mask[i]};
 	}

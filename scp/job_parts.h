@@ -17,7 +17,7 @@
 #include "treatment.h"
 
 #define JOB_MAX_OBJECTS	 1
-#define JOB_MAX_WARNINGS (TREATMENT_MAX_WARNINGS + DOSIMETRY_MAX_VOIS)
+#define JOB_MAX_WARNINGS (TREATMENT_MAX_WARNINGS + 3 * DOSIMETRY_MAX_VOIS)
 
 /* A series of the job: its rows, arranged, and its map. */
 struct job_scan {

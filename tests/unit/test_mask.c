@@ -307,6 +307,29 @@ static void gaps_are_interpolated(void **state)
 }
 
 /* Contours drawn on slices a third as thick: averaged, not combined as exclusive or. */
+/* Five slices apart: too far to interpolate, so left empty and counted. */
+static void larger_gaps_are_counted(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct grid grid = axial_grid();
+	static struct shape shapes[3];
+	static const int slices[] = {1, 5, 10};
+	struct mask_contour contours[3];
+	struct mask mask = MASK_INIT;
+	int interpolated = -1;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		shapes[i].points = 0;
+		add_polygon(&shapes[i], &grid, 31.2, 30.6, 8, slices[i], 24, 0);
+		contours[i] = contour_of(&shapes[i]);
+	}
+	assert_ok(mask_from_contours(&mask, &grid, contours, 3, &interpolated, &st), &st);
+	assert_int_equal(interpolated, 3);	       /* from 1 to 5 */
+	assert_int_equal(mask_empty_slices(&mask), 4); /* from 5 to 10 */
+	mask_free(&mask);
+}
+
 static void thin_planes_are_averaged(void **state)
 {
 	struct grid grid = axial_grid();
@@ -396,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(contours_are_clipped_in_plane),
 	    cmocka_unit_test(contours_belong_to_the_nearest_slice),
 	    cmocka_unit_test(gaps_are_interpolated),
+	    cmocka_unit_test(larger_gaps_are_counted),
 	    cmocka_unit_test(thin_planes_are_averaged),
 	    cmocka_unit_test(subtract_and_overlap),
 	    cmocka_unit_test(resampling_keeps_the_volume),

@@ -113,6 +113,7 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->air_sigma = 3.25;
 	point->s0_scale = 1.01;
 	point->region_not_measured_ml = 12.5;
+	point->region_volume_ml = 1535;
 	point->saturated_ml = 7.25;
 	point->s0_known_ml = 8.75;
 	point->outside_maximum_gy = 61.5;
@@ -355,6 +356,13 @@ static void test_groups(void **state)
 	assert_close(number(ds, tumour, "HO037"), 8.5, 0, 1e-6);
 	/* recovery in the liver only, per part in the part */
 	assert_close(number(ds, liver, "HO020"), 0.9456, 0, 1e-6);
+	struct dataset_path words = child(ds, liver, "HO020", 0);
+	words.step[words.count++] = 0;
+	words.step[words.count++] = TAG_TextValue;
+	fixture_assert_text(ds, words,
+			    "Activity found in liver and tumours over net activity injected so far; a "
+			    "lower bound, because voxels are saturated; 12.5 of 1535 mL are not "
+			    "measured");
 	assert_close(number(ds, liver, "HO040"), 32.0, 0, 1e-6);
 	assert_close(number(ds, liver, "HOR02"), 0.9456, 0, 1e-6);
 	assert_false(has(ds, tumour, "HO020"));
