@@ -131,8 +131,10 @@ static enum status_code run_fit(const struct config *config, struct store *store
 	struct job_scan scan = {.series = NULL};
 	double mark_s = clock_s(CLOCK_MONOTONIC);
 
-	if (catalogue_load_series(&patient, store, job->baseline.series_id, st) != STATUS_OK)
+	if (catalogue_load_series(&patient, store, job->baseline.series_id, st) != STATUS_OK) {
+		*superseded = st->code == STATUS_REFUSE; /* nothing of it is usable any more */
 		goto out;
+	}
 	if (job_find_series(&scan, superseded, patient, &job->baseline, st) != STATUS_OK)
 		goto out;
 	if (!scan.arranged.complete) {

@@ -95,6 +95,42 @@ static enum status_code series_save(struct store *store, int64_t job_id, int slo
 	    series->after_injection);
 }
 
+static enum status_code all_series_save(struct store *store, int64_t id, const struct job *job,
+					struct status *st)
+{
+	if (series_save(store, id, 0, &job->baseline, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < job->n_scans; i++)
+		if (series_save(store, id, 1 + i, &job->scans[i], st) != STATUS_OK)
+			return st->code;
+	if (job->anatomy.series_id >= 0)
+		(void)!series_save(store, id, SLOT_ANATOMY, &job->anatomy, st);
+	return st->code;
+}
+
+/* What the hash leaves out follows the newest plan until the first claim: revision, contours, and
+ * under which patient and series the evidence stands. One that ended superseded has no results and
+ * gets its identity anew. */
+static enum status_code queue_again(bool *added, struct store *store, const struct job *job,
+				    const struct queue_row *row, struct status *st)
+{
+	*added = row->state == JOB_SUPERSEDED;
+	if (!*added && !(row->state == JOB_QUEUED && row->attempts == 0))
+		return st->code;
+	if (sql_run(store, st,
+		    "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
+		    "attempts = 0, record_revision = ?2, structure_set_id = ?3, "
+		    "created_datetime = NULL, treatment_key = ?4, patient_id = ?5, patient_issuer "
+		    "= ?6, record_id = ?7 WHERE id = ?1",
+		    "liltttt", row->id, job->record_revision, job->structure_set_id,
+		    job->treatment_key, job->patient_id, job->patient_issuer,
+		    job->record_id) != STATUS_OK ||
+	    sql_run(store, st, "DELETE FROM job_series WHERE job_id = ?", "l", row->id) !=
+		STATUS_OK)
+		return st->code;
+	return all_series_save(store, row->id, job, st);
+}
+
 enum status_code queue_add(bool *added, struct store *store, const struct job *job,
 			   const char (*needs)[65], int n_needs, double now_s, struct status *st)
 {
@@ -103,17 +139,8 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 	*added = false;
 	if (queue_find(&known, &row, store, job->hash, st) != STATUS_OK)
 		return st->code;
-	if (known) {
-		/* What the hash leaves out follows the newest plan until the first claim; one that
-		 * ended superseded has no results and gets its identity anew. */
-		*added = row.state == JOB_SUPERSEDED;
-		return sql_run(
-		    store, st,
-		    "UPDATE jobs SET state = 0, why = '', not_before_s = 0, finished_s = NULL, "
-		    "attempts = 0, record_revision = ?2, structure_set_id = ?3, created_datetime = NULL "
-		    "WHERE hash = ?1 AND (state = 4 OR (state = 0 AND attempts = 0))",
-		    "til", job->hash, job->record_revision, job->structure_set_id);
-	}
+	if (known)
+		return queue_again(added, store, job, &row, st);
 	if (sql_run(store, st,
 		    "INSERT INTO jobs (hash, kind, state, treatment_key, patient_id, "
 		    "patient_issuer, record_id, "
@@ -124,13 +151,7 @@ enum status_code queue_add(bool *added, struct store *store, const struct job *j
 		    job->structure_set_id, (int)job->forced, now_s) != STATUS_OK)
 		return st->code;
 	int64_t id = sql_last_id(store);
-	if (series_save(store, id, 0, &job->baseline, st) != STATUS_OK)
-		return st->code;
-	for (int i = 0; i < job->n_scans; i++)
-		if (series_save(store, id, 1 + i, &job->scans[i], st) != STATUS_OK)
-			return st->code;
-	if (job->anatomy.series_id >= 0 &&
-	    series_save(store, id, SLOT_ANATOMY, &job->anatomy, st) != STATUS_OK)
+	if (all_series_save(store, id, job, st) != STATUS_OK)
 		return st->code;
 	for (int i = 0; i < n_needs; i++)
 		if (sql_run(store, st,
