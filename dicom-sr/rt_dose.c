@@ -112,7 +112,7 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 	const struct evidence *evidence = input->evidence;
 	int slices = input->dose_gy->grid.slices;
 	uint32_t source = 0;
-	char text[900];
+	char text[1025];
 
 	writer_int(w, AT(TAG_InstanceNumber), 1);
 	writer_date_time(w, TAG_ContentDate, TAG_ContentTime, evidence->identity->created_datetime);
@@ -122,10 +122,11 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 	    "Absorbed dose of holmium-166 microspheres from the change of R2* between MR series "
 	    "before "
 	    "and after injection; cumulative over %d injection%s. %s. Negative doses and voxels "
-	    "that were not evaluated are stored as 0. %s",
+	    "that were not evaluated are stored as 0. %s%s%s",
 	    input->after_injection, input->after_injection == 1 ? "" : "s", input->method,
-	    evidence->identity->intended_use);
-	writer_string(w, AT(TAG_DerivationDescription), text);
+	    evidence->identity->intended_use, input->remarks ? ". " : "",
+	    input->remarks ? input->remarks : "");
+	writer_string_cut(w, AT(TAG_DerivationDescription), text, 1024);
 	writer_string(w, AT(TAG_ImageComments), evidence->identity->intended_use);
 	writer_string(w, AT(TAG_LossyImageCompression), "00");
 

@@ -39,6 +39,9 @@ struct rt_dose_input {
 	int planned_injections; /* 0: unknown */
 	/* "166Ho local deposition, ..."; 64 characters are kept as Dose Comment. */
 	const char *method;
+	/* How far to trust it, in sentences: where there are no VOIs no report says so. NULL: none.
+	 * Last in Derivation Description, which is cut at 1024 bytes. */
+	const char *remarks;
 	const struct rt_dose_dvh *dvhs; /* only when the VOIs came as RTSTRUCT; bins 0: left out */
 	int n_dvhs;
 	const struct evidence_instance *structure_set; /* NULL without DVHs */

@@ -177,6 +177,22 @@ static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, double *volumes_ml,
 	return STATUS_OK;
 }
 
+/* What a map says of itself hangs on its own inputs alone: made again, it is the same. */
+static void write_remarks(char text[400], const struct job_case *c,
+			  const struct dosimetry_time_point *point)
+{
+	const struct config_relaxivity *relaxivity = c->slots.relaxivity;
+	int length =
+	    snprintf(text, 400, "Relaxivity %.6g /s per mg/mL at %.3g T%s (%.160s).",
+		     relaxivity->per_s_per_mg_per_ml, c->slots.field_strength_t,
+		     relaxivity->calibrated ? "" : ", not calibrated", relaxivity->provenance);
+	if (length < 400 && point->saturated_ml + point->s0_known_ml > 0)
+		snprintf(text + length, 400 - (size_t)length,
+			 " %.3g mL hang on fewer than three echoes, %.3g mL of them are a lower "
+			 "bound.",
+			 point->saturated_ml + point->s0_known_ml, point->saturated_ml);
+}
+
 static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 					const struct job_evidence *e, const struct job_case *c,
 					struct rt_dose_dvh *dvhs, double *volumes_ml,
@@ -185,9 +201,11 @@ static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 	const struct dosimetry_time_point *last =
 	    &c->result.time_points[c->result.n_time_points - 1];
 	struct evidence_instance structure_set = {"", ""};
+	char remarks[400];
 
 	if (c->has_structure_set)
 		structure_set = instance_of(&c->structure_instance);
+	write_remarks(remarks, c, last);
 	struct rt_dose_input input = {
 	    .evidence = &e->evidence,
 	    .dose_gy = &last->dose_gy,
@@ -196,6 +214,7 @@ static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 	    .method = c->config->baseline_voxelwise
 			  ? "166Ho local deposition, voxelwise R2* baseline"
 			  : "166Ho local deposition, region-mean R2* baseline",
+	    .remarks = remarks,
 	    .dvhs = dvhs,
 	    .n_dvhs = c->n_contoured,
 	    .structure_set = c->n_contoured > 0 ? &structure_set : NULL,

@@ -123,6 +123,8 @@ void job_map_fingerprint(char hex[65], const struct job *job, const struct treat
 	if (slots->relaxivity) {
 		digest_double(digest, slots->relaxivity->per_s_per_mg_per_ml);
 		digest_double(digest, slots->relaxivity->holmium_percent);
+		digest_number(digest, slots->relaxivity->calibrated);
+		digest_text(digest, slots->relaxivity->provenance);
 	}
 	for (int scan = 0; scan < job->n_scans; scan++) {
 		digest_injections(digest, slots, previous, job->scans[scan].after_injection);

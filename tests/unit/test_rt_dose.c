@@ -37,6 +37,37 @@ static struct rt_dose_input input_of(const struct volume *dose_gy)
 	};
 }
 
+/* Without VOIs no report follows: the map has to say itself how far to trust it. */
+static void test_remarks_stand_in_the_map(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct dataset *ds = NULL;
+	struct volume dose;
+	char uid[65], text[1025], longest[1200];
+
+	(void)state;
+	assert_ok(volume_new(&dose, &fixture.grid, 1.0f, &st), &st);
+	struct rt_dose_input input = input_of(&dose);
+	input.remarks = "Relaxivity 217.8 /s per mg/mL, not calibrated.";
+	assert_ok(rt_dose_build(&ds, uid, &input, &st), &st);
+	assert_ok(dataset_get_string(ds, AT(TAG_DerivationDescription), text, sizeof text, &st),
+		  &st);
+	assert_non_null(strstr(text, "not calibrated."));
+	assert_non_null(strstr(text, fixture.identity.intended_use));
+	dataset_free(ds);
+
+	memset(longest, 'x', sizeof longest);
+	longest[sizeof longest - 1] = '\0';
+	input.remarks = longest;
+	assert_ok(rt_dose_build(&ds, uid, &input, &st), &st);
+	assert_ok(dataset_get_string(ds, AT(TAG_DerivationDescription), text, sizeof text, &st),
+		  &st);
+	assert_int_equal(strlen(text), 1024);
+	assert_non_null(strstr(text, fixture.identity.intended_use));
+	dataset_free(ds);
+	volume_free(&dose);
+}
+
 static void test_quantised_dose_is_within_half_a_step(void **state)
 {
 	static const float maxima[] = {195.507f, 1e-3f, 1.0f, 65535.0f, 399.9999f, 12345.678f};
@@ -380,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_quantised_dose_is_within_half_a_step),
+	    cmocka_unit_test(test_remarks_stand_in_the_map),
 	    cmocka_unit_test(test_nothing_measured_still_scales),
 	    cmocka_unit_test(test_attributes),
 	    cmocka_unit_test(test_pixels_lie_where_the_dose_is),
