@@ -185,7 +185,7 @@ static void write_remarks(char text[400], const struct job_case *c,
 	int length =
 	    snprintf(text, 400, "Relaxivity %.6g /s per mg/mL at %.3g T%s (%.160s).",
 		     relaxivity->per_s_per_mg_per_ml, c->slots.field_strength_t,
-		     relaxivity->calibrated ? "" : ", not calibrated", relaxivity->provenance);
+		     said ? "" : ", not calibrated", relaxivity->provenance);
 	if (length < 400 && point->saturated_ml + point->s0_known_ml > 0)
 		snprintf(text + length, 400 - (size_t)length,
 			 " %.3g mL hang on fewer than three echoes, %.3g mL of them are a lower "
