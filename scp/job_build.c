@@ -182,10 +182,10 @@ static void write_remarks(char text[400], const struct job_case *c,
 			  const struct dosimetry_time_point *point)
 {
 	const struct config_relaxivity *relaxivity = c->slots.relaxivity;
-	int length =
-	    snprintf(text, 400, "Relaxivity %.6g /s per mg/mL at %.3g T%s (%.160s).",
-		     relaxivity->per_s_per_mg_per_ml, c->slots.field_strength_t,
-		     said ? "" : ", not calibrated", relaxivity->provenance);
+	bool said = relaxivity->calibrated || strstr(relaxivity->provenance, "not calibrated");
+	int length = snprintf(text, 400, "Relaxivity %.6g /s per mg/mL at %.3g T%s (%.160s).",
+			      relaxivity->per_s_per_mg_per_ml, c->slots.field_strength_t,
+			      said ? "" : ", not calibrated", relaxivity->provenance);
 	if (length < 400 && point->saturated_ml + point->s0_known_ml > 0)
 		snprintf(text + length, 400 - (size_t)length,
 			 " %.3g mL hang on fewer than three echoes, %.3g mL of them are a lower "
