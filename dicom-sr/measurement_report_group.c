@@ -95,17 +95,15 @@ static void add_finding(struct sr_tree *tree, enum voi_role role)
 			     code_get(tumour ? CODE_NEOPLASM : CODE_LIVER));
 }
 
-static void add_doses(struct sr_tree *tree, const struct report_input *input, int voi)
+static void add_further_doses(struct sr_tree *tree, const struct report_input *input, int voi)
 {
 	const struct voi_stats *dose = &report_last(input)->voi[voi].dose;
 
-	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE),
-		      dose->mean);
-	report_number(tree, code_get(CODE_MINIMUM_DOSE), dose->minimum, UNIT_GY, NULL);
+	report_number(tree, code_get(CODE_D90), dose->d90, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_MAXIMUM_DOSE), dose->maximum, UNIT_GY, NULL);
+	report_number(tree, code_get(CODE_MINIMUM_DOSE), dose->minimum, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_DOSE_SD), dose->standard_deviation, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D98), dose->d98, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_D90), dose->d90, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D70), dose->d70, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D50), dose->d50, UNIT_GY, NULL);
 	report_number(tree, code_get(CODE_D2), dose->d2, UNIT_GY, NULL);
@@ -141,7 +139,6 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 
 	snprintf(underdosed, sizeof underdosed, "Volume with an absorbed dose below %.6g Gy",
 		 input->params->underdosed_below_gy);
-	report_number(tree, code_get(CODE_VOLUME), figures->dose.volume_ml, UNIT_ML, NULL);
 	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
 	report_number_or_words(
 	    tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
@@ -295,13 +292,16 @@ static void add_reliability(struct sr_tree *tree, const struct dosimetry_voi_res
 	sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), text);
 }
 
+/* What matters most comes first: viewers show the first five figures beside the outline. */
 static void add_measurements(struct sr_tree *tree, const struct report_input *input, int voi)
 {
 	const struct dosimetry_time_point *last = report_last(input);
+	const struct voi_stats *dose = &last->voi[voi].dose;
 	enum voi_role role = input->vois[voi].role;
 
-	add_doses(tree, input, voi);
-	add_volumes(tree, input, voi);
+	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE),
+		      dose->mean);
+	report_number(tree, code_get(CODE_VOLUME), dose->volume_ml, UNIT_ML, NULL);
 	if (role == VOI_TUMOUR)
 		add_tumour_to_normal(tree, input, voi);
 	if (role == VOI_LIVER) {
@@ -315,6 +315,8 @@ static void add_measurements(struct sr_tree *tree, const struct report_input *in
 			      "its catheter positions");
 		add_healthy(tree, input, voi);
 	}
+	add_further_doses(tree, input, voi);
+	add_volumes(tree, input, voi);
 	add_stored_mean(tree, input, voi);
 	add_dose_after_every_injection(tree, input, voi);
 	if (role == VOI_TUMOUR)
