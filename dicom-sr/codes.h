@@ -1,8 +1,8 @@
 /* codes.h - the coded concepts holmia writes: value, scheme, meaning.
  *
- * One table (codes.c), for a person without C in conformance/codes.md. Standard codes come from DCM,
- * SCT, NCIt, LN and UCUM; 99HOLMIA is for what has no standard code. A value of 99HOLMIA keeps its
- * meaning for ever; new meanings get new values.
+ * One table (codes.c), for a person without C in conformance/codes.md. Standard codes come from
+ * DCM, SCT, NCIt, LN and UCUM; 99HOLMIA is for what has no standard code. A value of 99HOLMIA keeps
+ * its meaning for ever; new meanings get new values.
  *
  * Warnings, as `holmia status`, the log and the report's part "Flags and warnings" name them:
  *
@@ -208,13 +208,14 @@ const struct code *code_get(enum code_id id);
 const struct code *code_of_warning(const char *value);
 
 /* Concept names that carry a number, so that no two measurements of a group share a name. The texts
- * are written into the caller's struct, which must outlive the returned row. Value and meaning belong
- * together: "HOV100" is always the volume at 100 Gy, "HOA02" always the dose after injection 2. */
+ * are written into the caller's struct, which must outlive the returned row. Value and meaning
+ * belong together: "HOV100" is always the volume at 100 Gy, "HOA02" always the dose after
+ * injection 2. */
 struct code_text {
 	struct code code;
 	char value[17], meaning[65];
 };
-const struct code *code_volume_at_dose(struct code_text *text, double dose_gy); /* HOV100 */
+const struct code *code_volume_at_dose(struct code_text *text, double dose_gy);	     /* HOV100 */
 const struct code *code_dose_after_injection(struct code_text *text, int injection); /* HOA02 */
 const struct code *code_recovery_after_injection(struct code_text *text, int injection); /* HOR02 */
 

@@ -53,7 +53,7 @@ struct instance_info {
 /* STATUS_REFUSE with words: no SOP, study or series UID; MR image with impossible rows, columns or
  * pixel data, or pixels that cannot be decoded. Whatever could be read is in info even then. */
 enum status_code instance_info_read(struct instance_info *info, struct dataset *ds,
-                                    struct status *st) STATUS_CHECKED;
+				    struct status *st) STATUS_CHECKED;
 
 /* Tesla from what vendors write: 2.89 -> 2.89, 30000 (gauss) -> 3.0, 3000 (millitesla) -> 3.0. NaN
  * when absent, absurd, or ambiguous (5000 is 0.5 T or 5 T). */

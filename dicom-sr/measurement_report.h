@@ -5,12 +5,11 @@
  *
  *   language, device observer, procedure reported (TID 1204, 1002, 1004)
  *   intended use
- *   flags and warnings    each a code HO1xx of codes.h with words; "none" when there are none; every
- *                         flag of dosimetry.h has one
- *   imaging measurements  algorithm and parameters (TID 4019), then one TID 1411 group per VOI
- *   administrations       per injection: start, activities, specific activity, position
- *   time points           per scan: injected and recovered activity, noise, what was not measured or
- *                         hangs on few echoes, the highest dose outside the liver, the RT Dose
+ *   flags and warnings    each a code HO1xx of codes.h with words; "none" when there are none;
+ * every flag of dosimetry.h has one imaging measurements  algorithm and parameters (TID 4019), then
+ * one TID 1411 group per VOI administrations       per injection: start, activities, specific
+ * activity, position time points           per scan: injected and recovered activity, noise, what
+ * was not measured or hangs on few echoes, the highest dose outside the liver, the RT Dose
  *   constants             relaxivity, dose constant, density, thresholds
  *   inputs                treatment record, series
  *
@@ -18,8 +17,8 @@
  * slice first (a viewer opens the first). Its mean dose comes first; no two measurements of a group
  * share a concept name, because viewers label by it. Healthy liver (without tumours) has no outline
  * of its own: its figures stand in the group of the liver or part it is taken from. What was not
- * measured is never a number: for mean doses, activity and T/N a text of the measurement's name then
- * says so; other figures without a value, and what was not asked, are left out.
+ * measured is never a number: for mean doses, activity and T/N a text of the measurement's name
+ * then says so; other figures without a value, and what was not asked, are left out.
  *
  * The document is COMPLETE and UNVERIFIED; PRELIMINARY while planned injections are to come, FINAL
  * after the last, without that flag when their number is unknown. Same input, same bytes.
@@ -86,7 +85,8 @@ struct report_input {
 	const struct evidence_instance *predecessor; /* SR that this one replaces, NULL: none */
 	const char *predecessor_study_uid, *predecessor_series_uid;
 	const char *configuration_fingerprint;
-	/* Thresholds to name beside the figures, as configured: label, role, dose, isotope, source. */
+	/* Thresholds to name beside the figures, as configured: label, role, dose, isotope, source.
+	 */
 	const char *const *threshold_labels;
 	int n_thresholds;
 };

@@ -6,8 +6,9 @@
 
 #include "measurement_report_parts.h"
 
-#define THINNING_PIXELS 0.05 /* no point of an outline is farther than this from what is written   \
-			      */
+#define THINNING_PIXELS                                                                            \
+	0.05 /* no point of an outline is farther than this from what is written                   \
+	      */
 #define THINNING_MAX_PIXELS 0.1
 #define POINTS_WANTED	    200 /* per outline; more only where 0.1 pixel cannot be kept otherwise */
 

@@ -20,15 +20,16 @@
 
 struct mr_series {
 	/* Slices along rising position on the normal; one slice: its step is the slice thickness
-	 * (NaN when that is unknown). With gaps the steps are those of the slices that are there. */
+	 * (NaN when that is unknown). With gaps the steps are those of the slices that are there.
+	 */
 	struct grid grid;
 	int echoes;
 	double te_ms[MR_SERIES_MAX_ECHOES];
 	double tr_ms, flip_deg;
 	double field_strength_t; /* after unit repair; NaN unknown */
-	int *image; /* [slice * echoes + echo] = index into infos, -1 missing; owned */
+	int *image;		 /* [slice * echoes + echo] = index into infos, -1 missing; owned */
 	int magnitude, other_component; /* instances counted, re-sent ones once */
-	bool complete;                  /* no gap, every slice has every echo */
+	bool complete;			/* no gap, every slice has every echo */
 	/* In words, slices and echoes counted from 1: "echo 7 missing at slice 31 and 3 more",
 	 * "gap of 2 slices after slice 12", "unequal slice spacing: ..."; "" when complete. */
 	char missing[160];
@@ -50,7 +51,7 @@ struct mr_series {
  * ("mixed echo times: ..."). A missing slice or echo is no refusal: complete is false and missing
  * says which. Two images of equal evidence are one. */
 enum status_code mr_series_arrange(struct mr_series *series, const struct instance_info *infos,
-                                   int n_infos, struct status *st) STATUS_CHECKED;
+				   int n_infos, struct status *st) STATUS_CHECKED;
 void mr_series_free(struct mr_series *series);
 
 /* Reads the pixels of all images into samples[(echo * slices + slice) * rows * columns ...], which
@@ -58,15 +59,15 @@ void mr_series_free(struct mr_series *series);
  *
  * Each image has its own scaling: PV * RS + RI (rescale slope and intercept), and where Philips'
  * private scale slope SS is there, (PV * RS + RI) / (RS * SS), the only value that can be compared
- * between images. STATUS_REFUSE when some images have it and others not, when it is gone from images
- * of that maker whose rescale slopes differ (then display values differ in scale by an unknown
- * factor), or a slope is 0.
+ * between images. STATUS_REFUSE when some images have it and others not, when it is gone from
+ * images of that maker whose rescale slopes differ (then display values differ in scale by an
+ * unknown factor), or a slope is 0.
  *
  * read gives the data set of infos[index], which is freed here; it may be called from `threads`
  * threads at once. Of several faults the one of the first image in order is told. */
 enum status_code mr_series_load(float *samples, const struct mr_series *series,
-                                enum status_code (*read)(void *user, int index, struct dataset **ds,
-                                                         struct status *st),
-                                void *user, int threads, struct status *st) STATUS_CHECKED;
+				enum status_code (*read)(void *user, int index, struct dataset **ds,
+							 struct status *st),
+				void *user, int threads, struct status *st) STATUS_CHECKED;
 
 #endif

@@ -25,7 +25,7 @@
 struct frame_geometry {
 	double row_direction[3];    /* of Image Orientation: along a row */
 	double column_direction[3]; /* down a column */
-	double spacing_mm;          /* between frames */
+	double spacing_mm;	    /* between frames */
 	double first_position_mm[3];
 	bool reversed;
 };

@@ -13,7 +13,7 @@
 struct rt_roi {
 	int number;
 	char name[260];
-	char interpreted_type[17];            /* GTV, ORGAN, ...; "" */
+	char interpreted_type[17];	      /* GTV, ORGAN, ...; "" */
 	char code_value[17], code_scheme[17]; /* identification code; "" */
 	char frame_of_reference_uid[65];
 	int n_contours, ignored_contours;
@@ -24,7 +24,7 @@ struct rt_structure_set {
 	char sop_class_uid[65], sop_instance_uid[65];
 	char study_instance_uid[65], series_instance_uid[65];
 	char label[68];
-	char datetime[33];               /* of the set, YYYYMMDDHHMMSS as far as written; "" */
+	char datetime[33];		 /* of the set, YYYYMMDDHHMMSS as far as written; "" */
 	char frame_of_reference_uid[65]; /* the referenced frame, else the first ROI's */
 	char referenced_study_uid[65], referenced_series_uid[65];
 	int n_rois;
@@ -35,7 +35,7 @@ struct rt_structure_set {
  * contour data that are not numbers or not a multiple of three (names ROI and contour). set is
  * untouched unless STATUS_OK; freed with rt_structure_set_free(). */
 enum status_code rt_structure_set_read(struct rt_structure_set *set, const struct dataset *ds,
-                                       struct status *st) STATUS_CHECKED;
+				       struct status *st) STATUS_CHECKED;
 void rt_structure_set_free(struct rt_structure_set *set);
 
 #endif

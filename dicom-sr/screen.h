@@ -31,8 +31,8 @@
 
 #include "status.h"
 
-#define SCREEN_MAX_NESTING      64
-#define SCREEN_MAX_ELEMENTS     2000000
+#define SCREEN_MAX_NESTING	64
+#define SCREEN_MAX_ELEMENTS	2000000
 #define SCREEN_MAX_HIDDEN_ITEMS 512 /* DCMTK survives about 5000 levels on an 8 MiB stack */
 
 enum screen_verdict {

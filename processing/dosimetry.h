@@ -140,9 +140,9 @@ enum dosimetry_flag {
 	DOSIMETRY_NO_LIVER = 1 << 7,
 	DOSIMETRY_NO_TUMOUR = 1 << 8,
 	DOSIMETRY_TUMOURS_OVERLAP = 1 << 9,
-	DOSIMETRY_RECOVERY_JUMP = 1 << 10,  /* changed by more than 10 points between two scans */
+	DOSIMETRY_RECOVERY_JUMP = 1 << 10,   /* changed by more than 10 points between two scans */
 	DOSIMETRY_TR_FLIP_UNKNOWN = 1 << 11, /* TR or flip not given: taken as equal */
-	DOSIMETRY_HOT_OUTSIDE = 1 << 12 /* few-echo voxels outside the liver set the maximum */
+	DOSIMETRY_HOT_OUTSIDE = 1 << 12	     /* few-echo voxels outside the liver set the maximum */
 };
 #define DOSIMETRY_LAST_FLAG DOSIMETRY_HOT_OUTSIDE
 
@@ -188,26 +188,26 @@ struct dosimetry_time_point {
 	double resampled_mass_ratio;
 	double region_baseline_r2star_per_s; /* mean over healthy liver, scan grid */
 	double region_volume_ml; /* liver with its tumours on the scan grid; NaN without a liver */
-	double region_not_measured_ml; /* the part of it that cannot add to the recovery */
-	double region_saturated_ml;    /* the part of it that is a lower bound */
+	double region_not_measured_ml;	  /* the part of it that cannot add to the recovery */
+	double region_saturated_ml;	  /* the part of it that is a lower bound */
 	double saturated_ml, s0_known_ml; /* of everything evaluated, scan grid */
 	/* Result grid, outside the liver and all tumours; NaN without a liver. */
 	double outside_maximum_gy;
 	double outside_hot_ml; /* hotter than any voxel inside */
-	double sigma;		       /* noise SD of the scan, signal units */
-	double air_sigma;	       /* the same from air, to compare; NaN where air is zeroed */
-	double s0_scale;	       /* median S0 of the scan / of the baseline */
-	unsigned flags;		       /* enum dosimetry_flag */
+	double sigma;	       /* noise SD of the scan, signal units */
+	double air_sigma;      /* the same from air, to compare; NaN where air is zeroed */
+	double s0_scale;       /* median S0 of the scan / of the baseline */
+	unsigned flags;	       /* enum dosimetry_flag */
 };
 
 struct dosimetry_result {
 	int n_time_points;
 	struct dosimetry_time_point *time_points; /* owned; one per scan */
-	double relaxivity_used;	    /* after scaling for holmium content, last interval */
-	double baseline_sigma;	    /* noise SD of the baseline, signal units */
+	double relaxivity_used; /* after scaling for holmium content, last interval */
+	double baseline_sigma;	/* noise SD of the baseline, signal units */
 	double baseline_air_sigma;
 	double usable_sigma, saturated_sigma; /* as the baseline was fitted with */
-	double evaluated_volume_ml; /* on the baseline grid */
+	double evaluated_volume_ml;	      /* on the baseline grid */
 	double excluded_artefact_ml;
 };
 

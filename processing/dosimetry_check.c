@@ -83,7 +83,7 @@ static enum status_code check_injections(const struct dosimetry_input *input, st
 }
 
 enum status_code dosimetry_check(const struct dosimetry_input *input,
-				    const struct dosimetry_params *params, struct status *st)
+				 const struct dosimetry_params *params, struct status *st)
 {
 	if (!(params->relaxivity_per_s_per_mg_per_ml > 0))
 		return status_fail(st, STATUS_REFUSE,

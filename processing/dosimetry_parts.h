@@ -28,8 +28,8 @@ struct dosimetry_interval {
 
 /* STATUS_REFUSE with words unless scans, injections and constants can give a dose. */
 enum status_code dosimetry_check(const struct dosimetry_input *input,
-                                 const struct dosimetry_params *params,
-                                 struct status *st) STATUS_CHECKED;
+				 const struct dosimetry_params *params,
+				 struct status *st) STATUS_CHECKED;
 
 /* ---- dosimetry_scan.c ---- */
 

@@ -14,10 +14,11 @@ extern "C" {
 
 enum status_code {
 	STATUS_OK = 0,
-	STATUS_REFUSE = 1, /* bad input, for good: tell the sender or the physicist; do not try again */
+	STATUS_REFUSE =
+	    1, /* bad input, for good: tell the sender or the physicist; do not try again */
 	STATUS_CONFIG = 2, /* usage or configuration: an administrator has to change something */
 	STATUS_RETRY = 3,  /* temporary (memory, disk, network, a busy database): try again later */
-	STATUS_BUG = 4     /* must not happen: report it */
+	STATUS_BUG = 4	   /* must not happen: report it */
 };
 
 struct status {
@@ -41,12 +42,13 @@ struct status {
 
 /* Writes code and text unless a fault stands there already; returns the code that stands. */
 enum status_code status_fail(struct status *st, enum status_code code, const char *format, ...)
-        STATUS_PRINTF(3, 4);
+    STATUS_PRINTF(3, 4);
 
 /* Makes st OK again. */
 void status_clear(struct status *st);
 
-/* Puts "text: " before what stands in st ("series 4: echo 7 missing at slice 31"). Returns the code. */
+/* Puts "text: " before what stands in st ("series 4: echo 7 missing at slice 31"). Returns the
+ * code. */
 enum status_code status_prefix(struct status *st, const char *format, ...) STATUS_PRINTF(2, 3);
 
 /* "ok", "refused", "temporary", "configuration", "bug". */

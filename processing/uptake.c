@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define UPTAKE_MINIMUM_POINTS 4 /* three for the line, as in the source paper, and the one judged  \
-				 */
+#define UPTAKE_MINIMUM_POINTS                                                                      \
+	4 /* three for the line, as in the source paper, and the one judged                        \
+	   */
 
 /* All numbers known and the activity rising from point to point. */
 static bool points_are_usable(const double *activity_mbq, const double *dose_gy, int points)

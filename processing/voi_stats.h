@@ -20,8 +20,8 @@
 #define VOI_DOSE_LEVELS 8
 
 struct voi_stats {
-	double volume_ml;	   /* of the mask */
-	double measured_volume_ml; /* where the value is not NaN */
+	double volume_ml;	       /* of the mask */
+	double measured_volume_ml;     /* where the value is not NaN */
 	double not_measured_volume_ml; /* where it is; 0 exactly when there is no such voxel */
 	double mean, minimum, maximum,
 	    standard_deviation; /* NaN when nothing is measured; the SD is that of the voxels */

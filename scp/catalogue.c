@@ -121,16 +121,15 @@ static enum status_code instance_insert(struct store *store, enum catalogue_stat
 					const struct catalogue_location *where, double received_s,
 					struct status *st)
 {
-	sqlite3_stmt *insert =
-	    sql_query(store, st,
-		      "INSERT INTO instances (series_id, state, reason, path, log, data_offset, "
-		      "data_size, "
-		      "transfer_syntax_uid, received_s" CATALOGUE_COLUMNS(
-			  CATALOGUE_COLUMN_NAME) ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-						 "?" CATALOGUE_COLUMNS(CATALOGUE_COLUMN_PLACE) ")",
-		      "litttlltd", series_id, (int)state, reason, where->path, where->log,
-		      (int64_t)where->offset, (int64_t)where->size, where->transfer_syntax_uid,
-		      received_s);
+	sqlite3_stmt *insert = sql_query(
+	    store, st,
+	    "INSERT INTO instances (series_id, state, reason, path, log, data_offset, "
+	    "data_size, "
+	    "transfer_syntax_uid, received_s" CATALOGUE_COLUMNS(
+		CATALOGUE_COLUMN_NAME) ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+				       "?" CATALOGUE_COLUMNS(CATALOGUE_COLUMN_PLACE) ")",
+	    "litttlltd", series_id, (int)state, reason, where->path, where->log,
+	    (int64_t)where->offset, (int64_t)where->size, where->transfer_syntax_uid, received_s);
 	if (insert == NULL)
 		return st->code;
 	for (int i = 0; i < catalogue_n_columns; i++) {
@@ -290,8 +289,8 @@ enum status_code catalogue_add(enum catalogue_outcome *outcome, char reason[240]
 		unused_reason(reason, info);
 		if (reason[0] != '\0')
 			*outcome = CATALOGUE_UNUSED;
-		else if (compare_same_evidence(outcome, reason, store, info, where, received_s, st) !=
-			 STATUS_OK)
+		else if (compare_same_evidence(outcome, reason, store, info, where, received_s,
+					       st) != STATUS_OK)
 			return st->code;
 	}
 	if (*outcome == CATALOGUE_SAME)

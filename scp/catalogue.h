@@ -12,12 +12,11 @@
  *   QUARANTINED --catalogue_quarantine_release--> USED; the older one becomes DROPPED
  *               --catalogue_quarantine_drop--> DROPPED
  *
- * What came twice is not added but noted on the row it repeats (which takes over a patient's name or
- * birth date that was corrected in between): the same SOP Instance UID with the
- * same evidence, or the same evidence (evidence_hash, component and acquisition time of one
- * patient) under other UIDs, in whatever series. The series UID of such a repeat is remembered, so
- * that contours drawn on the second sending are found to belong to the first
- * (catalogue_resolve_series). */
+ * What came twice is not added but noted on the row it repeats (which takes over a patient's name
+ * or birth date that was corrected in between): the same SOP Instance UID with the same evidence,
+ * or the same evidence (evidence_hash, component and acquisition time of one patient) under other
+ * UIDs, in whatever series. The series UID of such a repeat is remembered, so that contours drawn
+ * on the second sending are found to belong to the first (catalogue_resolve_series). */
 #ifndef CATALOGUE_H
 #define CATALOGUE_H
 
@@ -112,8 +111,8 @@ struct catalogue_patient_key {
 enum status_code catalogue_list_patients(struct catalogue_patient_key **keys, int *count,
 					 struct store *store, struct status *st) STATUS_CHECKED;
 
-/* The other patients who have or had something in a study of this one: a conflict of two patients in
- * one study is a conflict of both, and over for both. malloc'd for the caller. */
+/* The other patients who have or had something in a study of this one: a conflict of two patients
+ * in one study is a conflict of both, and over for both. malloc'd for the caller. */
 enum status_code catalogue_list_study_mates(struct catalogue_patient_key **keys, int *count,
 					    struct store *store, const char *patient_id,
 					    const char *patient_issuer,
@@ -155,8 +154,8 @@ enum status_code catalogue_quarantine_drop(struct store *store, int64_t id,
 
 struct catalogue_log {
 	uint64_t offset; /* where to read on */
-	int attempts; /* batches from here that were begun and not finished */
-	bool ended; /* its association is over and everything is read */
+	int attempts;	 /* batches from here that were begun and not finished */
+	bool ended;	 /* its association is over and everything is read */
 };
 /* An unknown log gives zeros. */
 enum status_code catalogue_log_load(struct catalogue_log *log, struct store *store,

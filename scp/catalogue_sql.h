@@ -60,9 +60,9 @@
 	X(TEXT, evidence_hash, evidence_hash)
 
 #define CATALOGUE_COLUMN_DEFINITION(kind, column, member) ", " #column " " #kind
-#define CATALOGUE_COLUMN_NAME(kind, column, member)       ", " #column
-#define CATALOGUE_COLUMN_OF_I(kind, column, member)       ", i." #column
-#define CATALOGUE_COLUMN_PLACE(kind, column, member)      ", ?"
+#define CATALOGUE_COLUMN_NAME(kind, column, member)	  ", " #column
+#define CATALOGUE_COLUMN_OF_I(kind, column, member)	  ", i." #column
+#define CATALOGUE_COLUMN_PLACE(kind, column, member)	  ", ?"
 
 /* Columns before the list in every SELECT of whole instances: 0 id, 1 series_id, 2 path, 3 log, 4
  * data_offset, 5 data_size, 6 transfer_syntax_uid, 7 received_s; the list follows from

@@ -18,8 +18,10 @@ static const char help[] =
     "\n"
     "  --series   every quarantined instance of the same series and patient as well\n"
     "\n"
-    "Instances whose SOP Instance UID was here before with other content or under another patient:\n"
-    "the first one counts until somebody decides. The list names what cannot be read as well; that\n"
+    "Instances whose SOP Instance UID was here before with other content or under another "
+    "patient:\n"
+    "the first one counts until somebody decides. The list names what cannot be read as well; "
+    "that\n"
     "can be neither released nor dropped.\n"
     "\n"
     "exit: 0 done, 1 no such instance, 2 usage or configuration, 3 temporary, 4 bug\n";

@@ -1,5 +1,6 @@
-/* commands.h - one function per command of the command line; each parses its own options and returns the exit code.
- * Exit codes: 0 done, 1 refused input, 2 usage or configuration, 3 temporary, 4 bug (design: a contract). */
+/* commands.h - one function per command of the command line; each parses its own options and
+ * returns the exit code. Exit codes: 0 done, 1 refused input, 2 usage or configuration, 3
+ * temporary, 4 bug (design: a contract). */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 

@@ -7,7 +7,8 @@
  * indexer three times is catalogued as unreadable, with an alarm, and passed over.
  * indexer_add_file() does the same for one DICOM file (holmia dose).
  *
- *   log record --screen, parse--> info --catalogue_add--> used | the same again | unused | quarantined
+ *   log record --screen, parse--> info --catalogue_add--> used | the same again | unused |
+ * quarantined
  *                   |--cannot be read--> unreadable (kept by its place)
  *
  * One process only: the catalogue has one writer. Status: STATUS_RETRY disk, memory, database; what

@@ -14,10 +14,11 @@
 #include "treatment_store.h"
 #include "worker.h"
 
-#define BATCH		200
-#define POLL_MS		1000
-#define GATHER_MS	200
-#define PLAN_AT_LEAST_S 2.0 /* in a stream that never pauses, treatments are looked at this often */
+#define BATCH	  200
+#define POLL_MS	  1000
+#define GATHER_MS 200
+/* In a stream that never pauses, treatments are looked at this often. */
+#define PLAN_AT_LEAST_S 2.0
 #define NICENESS	5
 #define MAX_WAKES	16
 
@@ -223,7 +224,8 @@ int indexer_main(const struct config *config, const struct wake_pipes *wake)
 	struct status st = STATUS_INIT, no_commands = STATUS_INIT;
 	struct indexer indexer = {.config = config, .wake = wake, .listen_fd = -1};
 	log_set_role("indexer");
-	/* Receivers first: what is not indexed yet is safe in the logs, and a sender waits for each answer. */
+	/* Receivers first: what is not indexed yet is safe in the logs, and a sender waits for each
+	 * answer. */
 	if (nice(NICENESS) == -1)
 		log_line(LOG_DEBUG_LINE, "not nicer", "niceness=%d", NICENESS);
 	if (dataset_library_init(&st) != STATUS_OK ||

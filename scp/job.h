@@ -40,10 +40,10 @@
 enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
 			 struct status *st) STATUS_CHECKED;
 
-/* Writes job->hash and job->forced: from kind, evidence of the series, and what of the configuration
- * can change the numbers. structure_set_evidence "" without one. fingerprint: of the two below, ""
- * for a FIT. recompute_serial: of the treatment, 0 when nobody asked for `holmia recompute`. The
- * planner names a job by it, and the job compares before it computes. */
+/* Writes job->hash and job->forced: from kind, evidence of the series, and what of the
+ * configuration can change the numbers. structure_set_evidence "" without one. fingerprint: of the
+ * two below, "" for a FIT. recompute_serial: of the treatment, 0 when nobody asked for `holmia
+ * recompute`. The planner names a job by it, and the job compares before it computes. */
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
 	      const char *fingerprint, int recompute_serial);
 

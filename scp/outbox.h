@@ -2,9 +2,10 @@
  *
  *   queued --outbox_claim--> sending --outbox_sent--> done     (0000, or a warning Bxxx, kept)
  *     ^                         |--outbox_retry--> queued      (not before now + base * attempts^2,
- *     |                         |                               +-20 % jitter), past its expiry failed
- *     |                         |--outbox_fail--> failed       (Cxxx, A900, 0122: trying again cannot
- *     |                                                         help); `holmia resend` queues it again
+ *     |                         |                               +-20 % jitter), past its expiry
+ * failed |                         |--outbox_fail--> failed       (Cxxx, A900, 0122: trying again
+ * cannot |                                                         help); `holmia resend` queues it
+ * again
  *     +------ outbox_recover (at start: what was sending when the sender died)
  *
  * What is true: one row per result object and destination, made in the transaction that ends the

@@ -404,9 +404,8 @@ static enum status_code plan_without_record(const struct planning *p, struct tre
 	row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
 	(void)!name_other_record(row, p->store, st);
-	bool worth_a_row =
-	    p->patient->n_series > 0 && (slots->state == TREATMENT_REFUSED ||
-					 slots->n_unused < p->patient->n_series);
+	bool worth_a_row = p->patient->n_series > 0 && (slots->state == TREATMENT_REFUSED ||
+							slots->n_unused < p->patient->n_series);
 	treatment_slots_free(slots);
 	if (st->code != STATUS_OK)
 		return st->code;

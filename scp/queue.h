@@ -1,9 +1,9 @@
 /* queue.h - jobs as states in the database.
  *
  *   queued --queue_claim--> running --queue_finish(DONE)--> done
- *     ^                        |--queue_finish(FAILED)--> failed          (refused, or crashed 3 times)
- *     |                        |--queue_finish(QUEUED)--> queued          (temporary: after a pause)
- *     |                        |--queue_finish(SUPERSEDED)--> superseded  (its evidence changed)
+ *     ^                        |--queue_finish(FAILED)--> failed          (refused, or crashed 3
+ * times) |                        |--queue_finish(QUEUED)--> queued          (temporary: after a
+ * pause) |                        |--queue_finish(SUPERSEDED)--> superseded  (its evidence changed)
  *     +------ queue_recover: running when its process died
  *   queued --queue_supersede--> superseded   (a newer plan of the treatment no longer asks for it)
  *   superseded --queue_add--> queued         (a later plan asks for it again)
@@ -60,8 +60,8 @@ struct job {
 	struct job_predecessor
 	    predecessor; /* REPORT: the newest report of the treatment that was done before */
 	int attempts;
-	bool
-	    forced; /* holmia recompute: the hash carries a serial number; a FIT ignores its kept map */
+	bool forced; /* holmia recompute: the hash carries a serial number; a FIT ignores its kept
+			map */
 };
 
 /* Adds unless the hash is known (a superseded one is queued again; one that nobody claimed yet

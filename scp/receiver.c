@@ -42,7 +42,7 @@ struct receiver {
 	uint64_t received_bytes; /* data sets of the association */
 	int stored, refused;
 	char last_stored[32]; /* UTC, when the last success was sent; for the log */
-	bool news; /* stored since the indexer was woken last */
+	bool news;	      /* stored since the indexer was woken last */
 	double woken_s;
 };
 

@@ -297,10 +297,11 @@ static bool confirmed_by_another(const struct treatment_assessment *a,
 		if (candidate->holmium &&
 		    !treatment_same_echo_times(&other->arranged, &candidate->arranged))
 			continue;
-		bool other_is_all = treatment_has_ended(a, other) ||
-				    (other->arranged.count_confirmed &&
-				     came_before(other, candidate));
-		if (other_is_all && grid_same(&other->arranged.grid, &candidate->arranged.grid, 0.1))
+		bool other_is_all =
+		    treatment_has_ended(a, other) ||
+		    (other->arranged.count_confirmed && came_before(other, candidate));
+		if (other_is_all &&
+		    grid_same(&other->arranged.grid, &candidate->arranged.grid, 0.1))
 			return true;
 	}
 	return false;

@@ -63,8 +63,8 @@ struct treatment_row {
 	bool report_ready;
 	double updated_s;
 	double complete_since_s; /* when the newest after-series was first complete; NaN none */
-	int complete_n_after; /* ... and which one that was */
-	int recompute_serial; /* kept by treatment_row_save() */
+	int complete_n_after;	 /* ... and which one that was */
+	int recompute_serial;	 /* kept by treatment_row_save() */
 };
 enum status_code treatment_row_save(struct store *store, const struct treatment_row *row,
 				    struct status *st) STATUS_CHECKED;

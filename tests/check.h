@@ -20,7 +20,7 @@
 	check_close((actual), (expected), (absolute), (relative), #actual, __FILE__, __LINE__)
 
 static inline void check_close(double actual, double expected, double absolute, double relative,
-                               const char *what, const char *file, int line)
+			       const char *what, const char *file, int line)
 {
 	double tolerance = absolute + relative * fabs(expected);
 	if (fabs(actual - expected) <= tolerance)

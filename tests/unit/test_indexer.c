@@ -1,5 +1,5 @@
-/* From reception logs and files to the catalogue: in batches, once, past what cannot be read and past
- * what crashes. */
+/* From reception logs and files to the catalogue: in batches, once, past what cannot be read and
+ * past what crashes. */
 #include "check.h"
 
 #include <dirent.h>

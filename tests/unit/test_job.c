@@ -564,9 +564,9 @@ static void a_later_record_supersedes_a_job(void **state)
 	free(xml);
 	struct config_faults faults = {0};
 	struct treatment_record *later = malloc(sizeof *later);
-	assert_ok(treatment_record_read_memory(later, &faults, changed, strlen(changed), "later",
-					       &st),
-		  &st);
+	assert_ok(
+	    treatment_record_read_memory(later, &faults, changed, strlen(changed), "later", &st),
+	    &st);
 	config_faults_free(&faults);
 	assert_ok(record_add(node.store, later, changed, node.now_s, &st), &st);
 	free(later);

@@ -359,10 +359,11 @@ static void test_groups(void **state)
 	struct dataset_path words = child(ds, liver, "HO020", 0);
 	words.step[words.count++] = 0;
 	words.step[words.count++] = TAG_TextValue;
-	fixture_assert_text(ds, words,
-			    "Activity found in liver and tumours over net activity injected so far; a "
-			    "lower bound, because voxels are saturated; 12.5 of 1535 mL are not "
-			    "measured");
+	fixture_assert_text(
+	    ds, words,
+	    "Activity found in liver and tumours over net activity injected so far; a "
+	    "lower bound, because voxels are saturated; 12.5 of 1535 mL are not "
+	    "measured");
 	assert_close(number(ds, liver, "HO040"), 32.0, 0, 1e-6);
 	assert_close(number(ds, liver, "HOR02"), 0.9456, 0, 1e-6);
 	assert_false(has(ds, tumour, "HO020"));

@@ -262,7 +262,8 @@ static void test_way_back_makes_everything_again(void **state)
 	finish_all();
 	assert_int_equal(plan(1000, NULL), 0);
 	add_record(4, "1200", "21");
-	assert_int_equal(plan(1000, NULL), 1); /* a new hash anyway: the serial number has moved on */
+	assert_int_equal(plan(1000, NULL),
+			 1); /* a new hash anyway: the serial number has moved on */
 	finish_all();
 	assert_int_equal(plan(1000, NULL), 0);
 }
@@ -377,7 +378,8 @@ static void test_late_result_raises_an_alarm(void **state)
 	assert_int_equal(n, 1);
 	assert_non_null(strstr(alarms[0].text, "no dose map"));
 	free(alarms);
-	/* withdrawing another row of the patient leaves it, withdrawing the treatment takes it away */
+	/* withdrawing another row of the patient leaves it, withdrawing the treatment takes it away
+	 */
 	assert_ok(treatment_row_delete(store, "|P|", &st), &st);
 	assert_ok(store_list_alarms(&alarms, &n, store, &st), &st);
 	assert_int_equal(n, 1);

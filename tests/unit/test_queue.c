@@ -279,7 +279,8 @@ static void test_superseded_gets_a_new_identity(void **state)
 	assert_string_equal(claimed.predecessor.sop_instance_uid, "1.2.4");
 	assert_int_equal(claimed.identity.version, 2);
 	assert_int_equal(claimed.record_revision, 7);
-	/* asked for again and again, it has not crashed, and follows its evidence to another series */
+	/* asked for again and again, it has not crashed, and follows its evidence to another series
+	 */
 	for (int round = 0; round < 4; round++) {
 		finish(store, &claimed, JOB_SUPERSEDED, "a later revision", 1005);
 		old.baseline.series_id = 70 + round;

@@ -410,7 +410,8 @@ static void test_confirmed_by_the_contours(void **state)
 
 /* ---- while it is still coming in ---- */
 
-static void received(struct catalogue_series *series, const char *log, double first_s, double last_s)
+static void received(struct catalogue_series *series, const char *log, double first_s,
+		     double last_s)
 {
 	for (int i = 0; i < series->n_instances; i++) {
 		copy(series->instances[i].where.log, sizeof series->instances[i].where.log, log);
@@ -425,7 +426,8 @@ static void counts_slices(struct instance_info *info)
 	info->images_in_acquisition = 4 * SLICES;
 }
 
-/* The first 4 echoes of 4 slices where (0020,1002) says 16 slices: as many images as there are slices. */
+/* The first 4 echoes of 4 slices where (0020,1002) says 16 slices: as many images as there are
+ * slices. */
 static void test_part_that_meets_the_count_waits(void **state)
 {
 	struct fixture *f = *state;

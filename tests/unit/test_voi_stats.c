@@ -89,9 +89,10 @@ static void what_is_not_measured_is_summed_by_itself(void **state)
 	assert_true(stats.not_measured_volume_ml == 0);
 	scene.values.samples[11] = NAN;
 	stats = stats_of(&scene, NULL, 0);
-	assert_close(stats.not_measured_volume_ml, 0.01 * (double)scene.mask.coverage[11], 1e-12, 0);
-	assert_close(stats.volume_ml, stats.measured_volume_ml + stats.not_measured_volume_ml,
-		     1e-9, 0);
+	assert_close(stats.not_measured_volume_ml, 0.01 * (double)scene.mask.coverage[11], 1e-12,
+		     0);
+	assert_close(stats.volume_ml, stats.measured_volume_ml + stats.not_measured_volume_ml, 1e-9,
+		     0);
 	scene_free(&scene);
 }
 
