@@ -65,20 +65,6 @@ static void figures_folder(char folder[1400], const struct dose_run *run,
 		snprintf(folder, 1400, "%s/results/%s", run->spool, best->job_hash);
 }
 
-static void lines_to_json(struct json *json, const char *key, const char *lines)
-{
-	json_begin_array(json, key);
-	while (*lines != '\0') {
-		char line[1024];
-		size_t length = strcspn(lines, "\n");
-		snprintf(line, sizeof line, "%.*s", (int)length, lines);
-		if (length > 0)
-			json_text(json, NULL, line);
-		lines += length + (lines[length] == '\n');
-	}
-	json_end_array(json);
-}
-
 static void print_json(const struct dose_run *run, const struct queue_result_row *rows, int count,
 		       const char *failed, const char *figures)
 {
@@ -102,9 +88,9 @@ static void print_json(const struct dose_run *run, const struct queue_result_row
 		json_end_object(&json);
 	}
 	json_end_array(&json);
-	lines_to_json(&json, "slots", run->row->slots);
-	lines_to_json(&json, "warnings", run->row->warnings);
-	lines_to_json(&json, "unused", run->row->unused);
+	json_lines(&json, "slots", run->row->slots);
+	json_lines(&json, "warnings", run->row->warnings);
+	json_lines(&json, "unused", run->row->unused);
 	json_raw(&json, "figures", figures);
 	json_end_object(&json);
 }

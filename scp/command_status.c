@@ -165,20 +165,6 @@ static void print_words(const struct snapshot *now, bool all)
 
 /* ---- JSON ---- */
 
-static void lines_to_json(struct json *json, const char *key, const char *lines)
-{
-	json_begin_array(json, key);
-	while (*lines != '\0') {
-		char line[1024];
-		size_t length = strcspn(lines, "\n");
-		snprintf(line, sizeof line, "%.*s", (int)length, lines);
-		if (length > 0)
-			json_text(json, NULL, line);
-		lines += length + (lines[length] == '\n');
-	}
-	json_end_array(json);
-}
-
 static void treatments_to_json(struct json *json, const struct snapshot *now)
 {
 	json_begin_array(json, "treatments");
@@ -195,9 +181,9 @@ static void treatments_to_json(struct json *json, const struct snapshot *now)
 		json_integer(json, "after_series", row->n_after);
 		json_integer(json, "planned_injections", row->planned_injections);
 		json_bool(json, "report_ready", row->report_ready);
-		lines_to_json(json, "slots", row->slots);
-		lines_to_json(json, "warnings", row->warnings);
-		lines_to_json(json, "unused", row->unused);
+		json_lines(json, "slots", row->slots);
+		json_lines(json, "warnings", row->warnings);
+		json_lines(json, "unused", row->unused);
 		json_end_object(json);
 	}
 	json_end_array(json);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void write_text(FILE *file, const char *text)
 {
@@ -116,4 +117,18 @@ void json_raw(struct json *json, const char *key, const char *text)
 {
 	lead(json, key);
 	fputs(text != NULL ? text : "null", json->file);
+}
+
+void json_lines(struct json *json, const char *key, const char *lines)
+{
+	json_begin_array(json, key);
+	while (*lines != '\0') {
+		char line[1024];
+		size_t length = strcspn(lines, "\n");
+		snprintf(line, sizeof line, "%.*s", (int)length, lines);
+		if (length > 0)
+			json_text(json, NULL, line);
+		lines += length + (lines[length] == '\n');
+	}
+	json_end_array(json);
 }

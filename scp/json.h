@@ -26,6 +26,8 @@ void json_number(struct json *json, const char *key,
 		 double value); /* shortest text that reads back the same */
 void json_integer(struct json *json, const char *key, int64_t value);
 void json_bool(struct json *json, const char *key, bool value);
+/* An array of texts, one per line of lines; empty lines are left out. */
+void json_lines(struct json *json, const char *key, const char *lines);
 /* text is JSON already; NULL: null */
 void json_raw(struct json *json, const char *key, const char *text);
 

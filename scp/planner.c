@@ -300,10 +300,10 @@ static enum status_code plan_slots(const struct planning *p, const struct treatm
 	return st->code;
 }
 
-static enum status_code plan_treatment(const struct planning *p,
-				       const struct treatment_record *record,
-				       struct treatment_slots *slots, struct treatment_row *row,
-				       struct plan *plan, struct status *st)
+/* Slots of a record (NULL: none), and the treatment's row as it stands, or a new one. */
+static enum status_code assess_row(const struct planning *p, const struct treatment_record *record,
+				   struct treatment_slots *slots, struct treatment_row *row,
+				   struct status *st)
 {
 	struct treatment_input input = {.config = p->config,
 					.patient = p->patient,
@@ -313,18 +313,29 @@ static enum status_code plan_treatment(const struct planning *p,
 					.now_s = p->now_s};
 	char key[420];
 	bool known = false;
-	treatment_key_make(key, record->id, p->patient->patient_id, p->patient->patient_issuer);
+	treatment_key_make(key, record != NULL ? record->id : "", p->patient->patient_id,
+			   p->patient->patient_issuer);
 	if (treatment_row_load(&known, row, p->store, key, st) != STATUS_OK ||
 	    treatment_assess(slots, &input, st) != STATUS_OK)
 		return st->code;
 	memcpy(row->treatment_key, key, sizeof key);
 	snprintf(row->patient_id, sizeof row->patient_id, "%s", p->patient->patient_id);
 	snprintf(row->patient_issuer, sizeof row->patient_issuer, "%s", p->patient->patient_issuer);
-	snprintf(row->record_id, sizeof row->record_id, "%s", record->id);
-	row->record_revision = record->revision;
 	row->updated_s = p->now_s;
 	if (!known)
 		row->complete_since_s = NAN;
+	return STATUS_OK;
+}
+
+static enum status_code plan_treatment(const struct planning *p,
+				       const struct treatment_record *record,
+				       struct treatment_slots *slots, struct treatment_row *row,
+				       struct plan *plan, struct status *st)
+{
+	if (assess_row(p, record, slots, row, st) != STATUS_OK)
+		return st->code;
+	snprintf(row->record_id, sizeof row->record_id, "%s", record->id);
+	row->record_revision = record->revision;
 	fill_row(row, p->patient, slots, p->sets);
 	(void)!plan_slots(p, record, slots, row, plan, st);
 	if (isfinite(slots->look_again_s) && !(*p->look_again_s <= slots->look_again_s))
@@ -385,22 +396,8 @@ static enum status_code name_other_record(struct treatment_row *row, struct stor
 static enum status_code plan_without_record(const struct planning *p, struct treatment_slots *slots,
 					    struct treatment_row *row, struct status *st)
 {
-	struct treatment_input input = {.config = p->config,
-					.patient = p->patient,
-					.record = NULL,
-					.structure_sets = p->sets->sets,
-					.n_structure_sets = p->sets->count,
-					.now_s = p->now_s};
-	char key[420];
-	bool known = false;
-	treatment_key_make(key, "", p->patient->patient_id, p->patient->patient_issuer);
-	if (treatment_row_load(&known, row, p->store, key, st) != STATUS_OK ||
-	    treatment_assess(slots, &input, st) != STATUS_OK)
+	if (assess_row(p, NULL, slots, row, st) != STATUS_OK)
 		return st->code;
-	memcpy(row->treatment_key, key, sizeof key);
-	snprintf(row->patient_id, sizeof row->patient_id, "%s", p->patient->patient_id);
-	snprintf(row->patient_issuer, sizeof row->patient_issuer, "%s", p->patient->patient_issuer);
-	row->updated_s = p->now_s;
 	row->complete_since_s = NAN;
 	fill_row(row, p->patient, slots, p->sets);
 	(void)!name_other_record(row, p->store, st);
@@ -410,7 +407,7 @@ static enum status_code plan_without_record(const struct planning *p, struct tre
 	if (st->code != STATUS_OK)
 		return st->code;
 	return worth_a_row ? treatment_row_save(p->store, row, st)
-			   : treatment_row_delete(p->store, key, st);
+			   : treatment_row_delete(p->store, row->treatment_key, st);
 }
 
 static enum status_code plan_records(const struct planning *p, struct status *st)
