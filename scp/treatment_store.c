@@ -41,26 +41,33 @@ void treatment_key_make(char key[420], const char *record_id, const char *patien
 /* The row that is in force: the highest revision of an id. */
 #define IN_FORCE "revision = (SELECT max(revision) FROM records n WHERE n.record_id = r.record_id)"
 
+#define RECORD_COLUMNS                                                                             \
+	"record_id, patient_id, patient_issuer, entered_by, fingerprint, revision, "               \
+	"withdrawn_s IS NOT NULL, added_s"
+
+/* A row of RECORD_COLUMNS. */
+static void read_record_row(struct record_row *row, sqlite3_stmt *query)
+{
+	sql_text(query, 0, row->record_id, sizeof row->record_id);
+	sql_text(query, 1, row->patient_id, sizeof row->patient_id);
+	sql_text(query, 2, row->patient_issuer, sizeof row->patient_issuer);
+	sql_text(query, 3, row->entered_by, sizeof row->entered_by);
+	sql_text(query, 4, row->fingerprint, sizeof row->fingerprint);
+	row->revision = sql_int(query, 5);
+	row->withdrawn = sql_int(query, 6) != 0;
+	row->added_s = sql_double(query, 7);
+}
+
 static enum status_code record_row_find(bool *found, struct record_row *row, struct store *store,
 					const char *record_id, struct status *st)
 {
 	memset(row, 0, sizeof *row);
 	sqlite3_stmt *query = sql_query(
-	    store, st,
-	    "SELECT record_id, patient_id, patient_issuer, entered_by, fingerprint, revision, "
-	    "withdrawn_s IS NOT NULL, added_s FROM records r WHERE record_id = ? AND " IN_FORCE,
+	    store, st, "SELECT " RECORD_COLUMNS " FROM records r WHERE record_id = ? AND " IN_FORCE,
 	    "t", record_id);
 	*found = sql_row(store, query, st);
-	if (*found) {
-		sql_text(query, 0, row->record_id, sizeof row->record_id);
-		sql_text(query, 1, row->patient_id, sizeof row->patient_id);
-		sql_text(query, 2, row->patient_issuer, sizeof row->patient_issuer);
-		sql_text(query, 3, row->entered_by, sizeof row->entered_by);
-		sql_text(query, 4, row->fingerprint, sizeof row->fingerprint);
-		row->revision = sql_int(query, 5);
-		row->withdrawn = sql_int(query, 6) != 0;
-		row->added_s = sql_double(query, 7);
-	}
+	if (*found)
+		read_record_row(row, query);
 	sql_done(query);
 	return st->code;
 }
@@ -158,8 +165,7 @@ enum status_code record_list(struct record_row **rows, int *count, struct store 
 	struct record_row *list = NULL;
 	sqlite3_stmt *query = sql_query(
 	    store, st,
-	    "SELECT record_id, patient_id, patient_issuer, entered_by, fingerprint, revision, "
-	    "withdrawn_s IS NOT NULL, added_s FROM records r WHERE " IN_FORCE
+	    "SELECT " RECORD_COLUMNS " FROM records r WHERE " IN_FORCE
 	    " AND (?1 IS NULL OR (patient_id = ?1 AND patient_issuer = ?2 AND withdrawn_s IS "
 	    "NULL)) ORDER BY added_s, record_id",
 	    "tt", patient_id, patient_issuer);
@@ -169,14 +175,7 @@ enum status_code record_list(struct record_row **rows, int *count, struct store 
 			break;
 		}
 		struct record_row *row = &list[found++];
-		sql_text(query, 0, row->record_id, sizeof row->record_id);
-		sql_text(query, 1, row->patient_id, sizeof row->patient_id);
-		sql_text(query, 2, row->patient_issuer, sizeof row->patient_issuer);
-		sql_text(query, 3, row->entered_by, sizeof row->entered_by);
-		sql_text(query, 4, row->fingerprint, sizeof row->fingerprint);
-		row->revision = sql_int(query, 5);
-		row->withdrawn = sql_int(query, 6) != 0;
-		row->added_s = sql_double(query, 7);
+		read_record_row(row, query);
 	}
 	if (st->code != STATUS_OK) {
 		free(list);
