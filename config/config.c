@@ -49,6 +49,9 @@ static void put_dose_settings(FILE *out, const struct config *config)
 	    config->baseline_voxelwise, config->dose_constant_mj_per_mbq, config->density_g_per_ml,
 	    config->body_snr, config->artefact_r2star_per_s, config->usable_echo_sigma,
 	    config->saturated_sigma);
+	fprintf(out, "kernel %d\nregistration %d %d %.17g %.17g\n", config->kernel,
+		config->register_rigid, config->register_nonrigid, config->registration_margin_mm,
+		config->registration_limit_mm);
 	for (int i = 0; i < config->n_relaxivities; i++) {
 		const struct config_relaxivity *r = &config->relaxivities[i];
 		fprintf(out, "relaxivity %.17g|%s|%.17g|%.17g|%.17g|%d|%s\n", r->field_t,
@@ -61,11 +64,27 @@ static void put_dose_settings(FILE *out, const struct config *config)
  * thresholds. */
 static void put_report_settings(FILE *out, const struct config *config)
 {
-	fprintf(out,
-		"zone %s\nwindow %.17g %.17g\nclock %.17g\ntrend %.17g\nunderdosed %.17g\nuse %s\n",
+	fprintf(out, "zone %s\nwindow %.17g %.17g\nclock %.17g\ntrend %.17g\nuse %s\n",
 		config->time_zone, config->hours_before_first, config->hours_after_last,
-		config->clock_tolerance_s, config->trend_threshold_percent,
-		config->underdosed_below_gy, config->intended_use);
+		config->clock_tolerance_s, config->trend_threshold_percent, config->intended_use);
+	fprintf(out,
+		"measurable %.17g %.17g\nrecovery %.17g %.17g\nuncertainty %.17g %.17g %.17g\n"
+		"advice %.17g\n",
+		config->limited_above_percent, config->not_measurable_above_percent,
+		config->recovery_low_percent, config->recovery_high_percent,
+		config->relaxivity_uncertainty_percent,
+		config->specific_activity_uncertainty_percent,
+		config->injected_activity_uncertainty_percent, config->advice_limit_gy);
+	for (int i = 0; i < config->underdose_levels; i++)
+		fprintf(out, "underdosed %.17g\n", config->underdosed_below_gy[i]);
+	for (int i = 0; i < config->n_isotopes; i++)
+		fprintf(out, "isotope %s|%.17g|%s\n", config->isotopes[i].name,
+			config->isotopes[i].dose_constant_mj_per_mbq, config->isotopes[i].source);
+	for (int i = 0; i < config->n_nm_calibrations; i++) {
+		const struct config_nm_calibration *c = &config->nm_calibrations[i];
+		fprintf(out, "nm %s|%s|%.17g|%s\n", c->isotope, c->station, c->cps_per_mbq,
+			c->provenance);
+	}
 	for (int i = 0; i < config->dose_levels; i++)
 		fprintf(out, "level %.17g\n", config->dose_level_gy[i]);
 	for (int i = 0; i < config->n_series_rules; i++) {
@@ -184,5 +203,7 @@ void config_free(struct config *config)
 	free(config->voi_rules);
 	free(config->relaxivities);
 	free(config->thresholds);
+	free(config->isotopes);
+	free(config->nm_calibrations);
 	free(config);
 }

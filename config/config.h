@@ -38,7 +38,7 @@ struct config_caller {
 	char address[64];  /* IPv4/IPv6 address or network a.b.c.d/n; "" any */
 };
 
-enum config_series_role { CONFIG_SERIES_HOLMIUM, CONFIG_SERIES_ANATOMY };
+enum config_series_role { CONFIG_SERIES_HOLMIUM, CONFIG_SERIES_ANATOMY, CONFIG_SERIES_EMISSION };
 
 /* A series matches when every given pattern matches (POSIX extended, case-insensitive, on the
  * UTF-8 text). */
@@ -49,7 +49,13 @@ struct config_series_rule {
 	int minimum_echoes;
 };
 
-enum config_voi_role { CONFIG_VOI_LIVER, CONFIG_VOI_PART, CONFIG_VOI_TUMOUR, CONFIG_VOI_IGNORE };
+enum config_voi_role {
+	CONFIG_VOI_LIVER,
+	CONFIG_VOI_PART,
+	CONFIG_VOI_TUMOUR,
+	CONFIG_VOI_IGNORE,
+	CONFIG_VOI_NECROSIS
+};
 
 struct config_voi_rule {
 	enum config_voi_role role;
@@ -77,7 +83,22 @@ struct config_threshold {
 	char source[200];
 };
 
-#define CONFIG_MAX_DOSE_LEVELS 8
+#define CONFIG_MAX_DOSE_LEVELS	    8
+#define CONFIG_MAX_UNDERDOSE_LEVELS 4
+
+/* Absorbed dose constant of another isotope than 166Ho, for emission images of it. */
+struct config_isotope {
+	char name[17]; /* "Y-90" */
+	double dose_constant_mj_per_mbq;
+	char source[200];
+};
+
+/* What a SPECT in counts is worth: NM images carry no unit. */
+struct config_nm_calibration {
+	char isotope[17], station[68]; /* station "": any */
+	double cps_per_mbq;
+	char provenance[200];
+};
 
 struct config {
 	char path[1024];
@@ -130,7 +151,31 @@ struct config {
 	double usable_echo_sigma, saturated_sigma;
 	double dose_level_gy[CONFIG_MAX_DOSE_LEVELS];
 	int dose_levels;
-	double underdosed_below_gy; /* NaN: not asked */
+	double underdosed_below_gy[CONFIG_MAX_UNDERDOSE_LEVELS]; /* highest first */
+	int underdose_levels;
+	double limited_above_percent,
+	    not_measurable_above_percent; /* of a VOI without a good value */
+	double recovery_low_percent, recovery_high_percent;
+	bool kernel; /* beside local deposition also the dose by the beta kernel */
+
+	/* alignment of scans */
+	bool register_rigid;	/* false: all must share a frame of reference and hold still */
+	bool register_nonrigid; /* on top of rigid, baseline only */
+	double registration_margin_mm, registration_limit_mm;
+
+	/* standard uncertainties, percent; NaN: not configured, and then said so */
+	double relaxivity_uncertainty_percent, specific_activity_uncertainty_percent,
+	    injected_activity_uncertainty_percent;
+
+	double advice_limit_gy; /* NaN: no advice */
+
+	/* planning, for `holmia prescribe`; NaN: must be given there */
+	double planned_dose_gy, lung_mass_kg;
+
+	struct config_isotope *isotopes;
+	int n_isotopes;
+	struct config_nm_calibration *nm_calibrations;
+	int n_nm_calibrations;
 };
 
 /* Reads and checks. *config is set only when faults->errors is 0 (warnings may remain):

@@ -248,6 +248,18 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 						 config->dose_level_gy[i]);
 		}
 	}
+	if (config->limited_above_percent >= config->not_measurable_above_percent)
+		config_xml_error(xml, dosimetry, "limited-above-percent",
+				 "limited-above-percent must be below "
+				 "not-measurable-above-percent");
+	for (int i = 1; i < config->underdose_levels; i++) {
+		if (config->underdosed_below_gy[i] >= config->underdosed_below_gy[i - 1])
+			config_xml_error(xml, nth(xml, "underdose-level", i), "gy",
+					 "under-dose levels must fall from one to the next");
+	}
+	if (config->register_nonrigid && !config->register_rigid)
+		config_xml_error(xml, nth(xml, "registration", 0), "non-rigid",
+				 "non-rigid alignment needs the rigid one");
 	static const char *const isotopes[] = {"Ho-166", "Y-90", "Lu-177", "I-131", "EBRT"};
 	for (int i = 0; i < config->n_thresholds; i++) {
 		bool known = false;

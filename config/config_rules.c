@@ -52,10 +52,9 @@ const struct config_series_rule *config_find_series_rule(const struct config *co
 const char *config_voi_role_name(enum config_voi_role role)
 {
 	static const char *const names[] = {
-	    [CONFIG_VOI_LIVER] = "liver",
-	    [CONFIG_VOI_PART] = "part",
-	    [CONFIG_VOI_TUMOUR] = "tumour",
-	    [CONFIG_VOI_IGNORE] = "ignore",
+	    [CONFIG_VOI_LIVER] = "liver",	[CONFIG_VOI_PART] = "part",
+	    [CONFIG_VOI_TUMOUR] = "tumour",	[CONFIG_VOI_IGNORE] = "ignore",
+	    [CONFIG_VOI_NECROSIS] = "necrosis",
 	};
 	return names[role];
 }
@@ -65,7 +64,7 @@ enum status_code config_voi_role_of(bool *matched, enum config_voi_role *role,
 				    const char *code_value, const char *code_scheme,
 				    struct status *st)
 {
-	const struct config_voi_rule *by_name[4] = {NULL};
+	const struct config_voi_rule *by_name[5] = {NULL};
 	*matched = false;
 	for (int i = 0; i < config->n_voi_rules; i++) {
 		const struct config_voi_rule *rule = &config->voi_rules[i];
@@ -89,9 +88,9 @@ enum status_code config_voi_role_of(bool *matched, enum config_voi_role *role,
 		return STATUS_OK;
 	/* "Tumour right lobe" is a tumour, "Right lobe of the liver" a part. "Liver minus GTV" is
 	 * neither by its name alone: what an ignore pattern also matches is not guessed. */
-	static const enum config_voi_role order[] = {CONFIG_VOI_TUMOUR, CONFIG_VOI_PART,
-						     CONFIG_VOI_LIVER};
-	for (int i = 0; i < 3 && !*matched; i++) {
+	static const enum config_voi_role order[] = {CONFIG_VOI_NECROSIS, CONFIG_VOI_TUMOUR,
+						     CONFIG_VOI_PART, CONFIG_VOI_LIVER};
+	for (int i = 0; i < 4 && !*matched; i++) {
 		*matched = by_name[order[i]] != NULL;
 		*role = order[i];
 	}

@@ -77,7 +77,50 @@ static const struct setting dosimetry_settings[] = {
     NUMBER(struct config, "usable-echo-sigma", usable_echo_sigma, 2, 20, NAN, "sigma"),
     NUMBER(struct config, "saturated-sigma", saturated_sigma, 1, 10, NAN, "sigma"),
     NUMBER(struct config, "trend-threshold-percent", trend_threshold_percent, 1, 100, NAN, "%"),
-    NUMBER(struct config, "underdosed-below-gy", underdosed_below_gy, 1, 1000, NAN, "Gy"),
+    NUMBER(struct config, "limited-above-percent", limited_above_percent, 0, 100, NAN, "%"),
+    NUMBER(struct config, "not-measurable-above-percent", not_measurable_above_percent, 0, 100, NAN,
+	   "%"),
+    NUMBER(struct config, "recovery-low-percent", recovery_low_percent, 1, 100, NAN, "%"),
+    NUMBER(struct config, "recovery-high-percent", recovery_high_percent, 100, 1000, NAN, "%"),
+    YES_NO(struct config, "kernel", kernel, 0),
+};
+
+static const struct setting registration_settings[] = {
+    YES_NO(struct config, "rigid", register_rigid, 1),
+    YES_NO(struct config, "non-rigid", register_nonrigid, 0),
+    NUMBER(struct config, "liver-margin-mm", registration_margin_mm, 0, 100, NAN, "mm"),
+    NUMBER(struct config, "residual-limit-mm", registration_limit_mm, 0.1, 50, NAN, "mm"),
+};
+
+static const struct setting uncertainty_settings[] = {
+    NUMBER(struct config, "relaxivity-percent", relaxivity_uncertainty_percent, 0, 100, NAN, "%"),
+    NUMBER(struct config, "specific-activity-percent", specific_activity_uncertainty_percent, 0,
+	   100, NAN, "%"),
+    NUMBER(struct config, "injected-activity-percent", injected_activity_uncertainty_percent, 0,
+	   100, NAN, "%"),
+};
+
+static const struct setting advice_settings[] = {
+    NUMBER(struct config, "healthy-liver-limit-gy", advice_limit_gy, 1, 200, NAN, "Gy"),
+};
+
+static const struct setting planning_settings[] = {
+    NUMBER(struct config, "target-dose-gy", planned_dose_gy, 1, 500, NAN, "Gy"),
+    NUMBER(struct config, "lung-mass-kg", lung_mass_kg, 0.1, 3, NAN, "kg"),
+};
+
+static const struct setting isotope_settings[] = {
+    TEXT(struct config_isotope, "name", name),
+    NUMBER(struct config_isotope, "dose-constant-mj-per-mbq", dose_constant_mj_per_mbq, 0.1, 500,
+	   NAN, "mJ/MBq"),
+    TEXT(struct config_isotope, "source", source),
+};
+
+static const struct setting nm_calibration_settings[] = {
+    TEXT(struct config_nm_calibration, "isotope", isotope),
+    TEXT(struct config_nm_calibration, "station", station),
+    NUMBER(struct config_nm_calibration, "cps-per-mbq", cps_per_mbq, 1e-3, 1e5, NAN, "cps/MBq"),
+    TEXT(struct config_nm_calibration, "provenance", provenance),
 };
 
 static const struct setting relaxivity_settings[] = {
@@ -93,6 +136,9 @@ static const struct setting relaxivity_settings[] = {
 
 static const struct setting dose_level_setting = {"gy", SETTING_NUMBER, 0,   sizeof(double),
 						  1,	2000,		NAN, "Gy"};
+
+static const struct setting underdose_level_setting = {"gy", SETTING_NUMBER, 0,	  sizeof(double),
+						       1,    2000,	     NAN, "Gy"};
 
 static const struct setting threshold_settings[] = {
     TEXT(struct config_threshold, "label", label),
@@ -151,6 +197,9 @@ static const struct list lists[] = {
     LIST("voi", voi_rules, n_voi_rules, struct config_voi_rule, voi_settings),
     LIST("relaxivity", relaxivities, n_relaxivities, struct config_relaxivity, relaxivity_settings),
     LIST("threshold", thresholds, n_thresholds, struct config_threshold, threshold_settings),
+    LIST("isotope", isotopes, n_isotopes, struct config_isotope, isotope_settings),
+    LIST("nm-calibration", nm_calibrations, n_nm_calibrations, struct config_nm_calibration,
+	 nm_calibration_settings),
 };
 
 static enum status_code read_list(struct config *config, const struct list *list,
@@ -179,6 +228,8 @@ static enum config_voi_role voi_role(const char *role)
 		return CONFIG_VOI_TUMOUR;
 	if (strcmp(role, "part") == 0)
 		return CONFIG_VOI_PART;
+	if (strcmp(role, "necrosis") == 0)
+		return CONFIG_VOI_NECROSIS;
 	return strcmp(role, "liver") == 0 ? CONFIG_VOI_LIVER : CONFIG_VOI_IGNORE;
 }
 
@@ -191,11 +242,12 @@ static void read_choices(struct config *config, const struct config_xml *xml)
 	for (struct _xmlNode *e = config_xml_child(root, "series"); e;
 	     e = config_xml_next(e), rule++) {
 		config_xml_text(xml, e, "role", text, sizeof text);
-		bool anatomy = strcmp(text, "anatomy") == 0;
-		rule->role = anatomy ? CONFIG_SERIES_ANATOMY : CONFIG_SERIES_HOLMIUM;
-		if (rule->minimum_echoes ==
-		    0) /* fewer than three echoes have no R2* worth the name */
-			rule->minimum_echoes = anatomy ? 1 : 3;
+		rule->role = strcmp(text, "anatomy") == 0    ? CONFIG_SERIES_ANATOMY
+			     : strcmp(text, "emission") == 0 ? CONFIG_SERIES_EMISSION
+							     : CONFIG_SERIES_HOLMIUM;
+		/* fewer than three echoes have no R2* worth the name */
+		if (rule->minimum_echoes == 0)
+			rule->minimum_echoes = rule->role == CONFIG_SERIES_HOLMIUM ? 3 : 1;
 	}
 	struct config_voi_rule *voi = config->voi_rules;
 	for (struct _xmlNode *e = config_xml_child(root, "voi"); e; e = config_xml_next(e), voi++) {
@@ -222,6 +274,10 @@ enum status_code config_read(struct config *config, const struct config_xml *xml
 	    {"delivery", delivery_settings, COUNT(delivery_settings)},
 	    {"assembly", assembly_settings, COUNT(assembly_settings)},
 	    {"dosimetry", dosimetry_settings, COUNT(dosimetry_settings)},
+	    {"registration", registration_settings, COUNT(registration_settings)},
+	    {"uncertainty", uncertainty_settings, COUNT(uncertainty_settings)},
+	    {"advice", advice_settings, COUNT(advice_settings)},
+	    {"planning", planning_settings, COUNT(planning_settings)},
 	};
 	for (size_t i = 0; i < COUNT(sections); i++)
 		config_xml_settings(xml, config_xml_child(root, sections[i].element),
@@ -240,6 +296,16 @@ enum status_code config_read(struct config *config, const struct config_xml *xml
 		}
 		config_xml_settings(xml, e, &dose_level_setting, 1,
 				    &config->dose_level_gy[config->dose_levels++]);
+	}
+	for (struct _xmlNode *e = config_xml_child(root, "underdose-level"); e;
+	     e = config_xml_next(e)) {
+		if (config->underdose_levels == CONFIG_MAX_UNDERDOSE_LEVELS) {
+			config_xml_error(xml, e, NULL, "at most %d under-dose levels",
+					 CONFIG_MAX_UNDERDOSE_LEVELS);
+			break;
+		}
+		config_xml_settings(xml, e, &underdose_level_setting, 1,
+				    &config->underdosed_below_gy[config->underdose_levels++]);
 	}
 	return STATUS_OK;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "rigid.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TEXT(type, attribute, field)                                                               \
 	{                                                                                          \
@@ -194,7 +196,8 @@ static void read_positions(struct treatment_record *record, const struct config_
 static void read_vois(struct treatment_record *record, const struct config_xml *xml)
 {
 	static const enum config_voi_role roles[] = {CONFIG_VOI_LIVER, CONFIG_VOI_PART,
-						     CONFIG_VOI_TUMOUR, CONFIG_VOI_IGNORE};
+						     CONFIG_VOI_TUMOUR, CONFIG_VOI_IGNORE,
+						     CONFIG_VOI_NECROSIS};
 	for (struct _xmlNode *e = config_xml_child(config_xml_root(xml), "voi"); e;
 	     e = config_xml_next(e)) {
 		if (record->n_vois == RECORD_MAX_VOIS) {
@@ -209,6 +212,36 @@ static void read_vois(struct treatment_record *record, const struct config_xml *
 			if (strcmp(config_voi_role_name(roles[i]), role) == 0)
 				voi->role = roles[i];
 		}
+	}
+}
+
+static void read_transforms(struct treatment_record *record, const struct config_xml *xml)
+{
+	for (struct _xmlNode *e = config_xml_child(config_xml_root(xml), "transform"); e;
+	     e = config_xml_next(e)) {
+		if (record->n_transforms == RECORD_MAX_TRANSFORMS) {
+			config_xml_error(xml, e, NULL, "at most %d transforms",
+					 RECORD_MAX_TRANSFORMS);
+			return;
+		}
+		struct record_transform *t = &record->transforms[record->n_transforms++];
+		char text[600];
+		config_xml_text(xml, e, "from", t->from_uid, sizeof t->from_uid);
+		config_xml_text(xml, e, "to", t->to_uid, sizeof t->to_uid);
+		config_xml_text(xml, e, "provenance", t->provenance, sizeof t->provenance);
+		config_xml_text(xml, e, "matrix", text, sizeof text);
+		char *at = text;
+		for (int i = 0; i < 12; i++) {
+			char *end;
+			t->matrix[i] = strtod(at, &end);
+			if (end == at)
+				t->matrix[i] = NAN;
+			at = end;
+		}
+		if (at[strspn(at, " ")] != '\0' || !rigid_is_valid(t->matrix, 1e-3))
+			config_xml_error(xml, e, "matrix",
+					 "matrix: needs twelve numbers, three rows of four (mm), "
+					 "a rotation and a shift");
 	}
 }
 
@@ -233,6 +266,7 @@ static void read_record(struct treatment_record *record, const struct config_xml
 	read_studies(record, xml);
 	read_positions(record, xml);
 	read_vois(record, xml);
+	read_transforms(record, xml);
 }
 
 /* Injections count on over the positions in order of time (insertion: stable). Unknown times have

@@ -12,6 +12,7 @@
 #define RECORD_MAX_POSITIONS  8
 #define RECORD_MAX_INJECTIONS 32
 #define RECORD_MAX_VOIS	      64
+#define RECORD_MAX_TRANSFORMS 16
 
 struct record_injection {
 	int number;		/* within its position as written */
@@ -42,6 +43,14 @@ struct record_voi {
 	bool necrosis;
 };
 
+/* Given by the site in place of a registration: point of "from" -> point of "to", rows of a 3x4
+ * matrix, mm. Each UID is a series' or a frame of reference's. */
+struct record_transform {
+	char from_uid[65], to_uid[65];
+	double matrix[12];
+	char provenance[200];
+};
+
 struct treatment_record {
 	char id[132]; /* as given; else "PATIENT/2026-03-02T09:05:00Z", the first start in UTC */
 	int revision; /* >= 1 */
@@ -61,6 +70,8 @@ struct treatment_record {
 	int n_injections;
 	struct record_voi vois[RECORD_MAX_VOIS];
 	int n_vois;
+	struct record_transform transforms[RECORD_MAX_TRANSFORMS];
+	int n_transforms;
 	char fingerprint[65]; /* of the content, for audit */
 };
 

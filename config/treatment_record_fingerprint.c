@@ -35,6 +35,13 @@ static void write_record(FILE *out, const struct treatment_record *record)
 		fprintf(out, "voi %s|%s|%s|%s|%d\n", v->name, config_voi_role_name(v->role),
 			v->part, v->group, v->necrosis);
 	}
+	for (int i = 0; i < record->n_transforms; i++) {
+		const struct record_transform *t = &record->transforms[i];
+		fprintf(out, "transform %s|%s|%s", t->from_uid, t->to_uid, t->provenance);
+		for (int k = 0; k < 12; k++)
+			fprintf(out, "|%.17g", t->matrix[k]);
+		fprintf(out, "\n");
+	}
 }
 
 enum status_code treatment_record_fingerprint(struct treatment_record *record, struct status *st)

@@ -208,6 +208,19 @@ static const struct code warnings[] = {
     OURS("HO118", "Interpolated contours"),
     OURS("HO121", "Hot voxels outside the liver"),
     OURS("HO122", "Lossy compressed images"),
+    OURS("HO130", "Alignment uncertain"),
+    OURS("HO131", "Recovery outside the configured band"),
+    OURS("HO132", "Tumour-to-normal ratio below 1"),
+    OURS("HO133", "Specific activity older than a day"),
+    OURS("HO134", "Catheter position without a region"),
+    OURS("HO135", "Tumour measured in part"),
+    OURS("HO136", "Tumour not measurable"),
+    OURS("HO137", "In- and out-of-phase oscillation (fat)"),
+    OURS("HO138", "Alignment given by the site"),
+    OURS("HO139", "Non-rigid alignment"),
+    OURS("HO140", "Emission image"),
+    OURS("HO141", "Mass not kept by resampling"),
+    OURS("HO142", "Research advice"),
     OURS("HO119", "Other warning"), /* last: also for codes that are not here */
 };
 

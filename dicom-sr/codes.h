@@ -16,7 +16,14 @@
  *   HO108 region without a role                HO118 interpolated contours
  *   HO109 another series could serve           HO119 other
  *   HO110 older structure set                  HO121 hot voxels outside the liver
- *                                              HO122 lossy compressed images */
+ *                                              HO122 lossy compressed images
+ *   HO130 alignment uncertain                  HO137 oscillation of the signal (fat)
+ *   HO131 recovery outside the band            HO138 alignment given by the site
+ *   HO132 T/N below 1                          HO139 non-rigid alignment
+ *   HO133 specific activity older than a day   HO140 emission image
+ *   HO134 catheter position without a region   HO141 mass not kept by resampling
+ *   HO135 tumour measured in part              HO142 research advice
+ *   HO136 tumour not measurable */
 #ifndef CODES_H
 #define CODES_H
 

@@ -138,7 +138,7 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 	char underdosed[80];
 
 	snprintf(underdosed, sizeof underdosed, "Volume with an absorbed dose below %.6g Gy",
-		 input->params->underdosed_below_gy);
+		 input->params->underdosed_below_gy[0]);
 	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
 	report_number_or_words(
 	    tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
@@ -153,7 +153,7 @@ static void add_volumes(struct sr_tree *tree, const struct report_input *input, 
 		      NULL);
 	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), figures->s0_known_volume_ml, UNIT_ML,
 		      NULL);
-	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml,
+	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml[0],
 		      UNIT_ML, underdosed);
 }
 

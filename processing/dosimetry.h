@@ -57,14 +57,22 @@
 
 #include "mask.h"
 #include "r2star.h"
+#include "rigid.h"
+#include "uncertainty.h"
 #include "uptake.h"
 #include "voi_stats.h"
 
-#define DOSIMETRY_MAX_SCANS	 16 /* after-injection series of one treatment */
-#define DOSIMETRY_MAX_INJECTIONS 32
-#define DOSIMETRY_MAX_VOIS	 64
+#define DOSIMETRY_MAX_SCANS	   16 /* after-injection series of one treatment */
+#define DOSIMETRY_MAX_INJECTIONS   32
+#define DOSIMETRY_MAX_VOIS	   64
+#define DOSIMETRY_MAX_POSITIONS	   8
+#define DOSIMETRY_UNDERDOSE_LEVELS 4
 
-enum voi_role { VOI_LIVER, VOI_PART, VOI_TUMOUR, VOI_OTHER };
+/* GROUP: tumours taken together (confluent, or small and many): figures like a tumour's over the
+ * union of its members, which stand in the list themselves; nothing is subtracted for it.
+ * NECROSIS: a core without perfusion: out of healthy livers and out of the mass of liver and parts.
+ */
+enum voi_role { VOI_LIVER, VOI_PART, VOI_TUMOUR, VOI_OTHER, VOI_GROUP, VOI_NECROSIS };
 
 /* One injection, numbered over the whole treatment in order of time (1..n). */
 struct dosimetry_injection {
@@ -84,9 +92,13 @@ struct dosimetry_scan {
 	int after_injection;	/* number of the last injection before it; baseline: 0 */
 	double time_s;		/* seconds since 1970 UTC; NaN: unknown */
 	double tr_ms, flip_deg; /* NaN: unknown */
-	/* rigid, row-major 3x4, mm: point in the result's frame of reference -> point in the
-	 * scan's; NULL: identity, the frames must be the same */
+	/* rigid.h: point in the result's frame of reference -> point in the scan's; NULL: identity,
+	 * the frames must be the same */
 	const double *to_result;
+	/* What the alignment left, mm, root mean square (registration.h): of an after-scan to the
+	 * baseline, of the baseline to the result. 0: the same grid, held still by definition. NaN:
+	 * not known (identity was taken, or a transform was given). */
+	double residual_mm;
 };
 
 /* One VOI on the result grid. Borrowed. */
@@ -111,7 +123,18 @@ struct dosimetry_params {
 	double trend_threshold_percent;
 	double dose_level_gy[VOI_DOSE_LEVELS];
 	int dose_levels;
-	double underdosed_below_gy; /* tumours: volume below this dose; NaN: not asked */
+	/* tumours: volume below these doses, highest first; the first also as a mask */
+	double underdosed_below_gy[DOSIMETRY_UNDERDOSE_LEVELS];
+	int underdose_levels;
+	/* Share of a VOI, percent, that has no value or a doubtful one: above the first its dose is
+	 * "limited", above the second there is none. */
+	double limited_above_percent, not_measurable_above_percent;
+	double recovery_low_percent,
+	    recovery_high_percent;    /* outside: DOSIMETRY_RECOVERY_OUTSIDE */
+	double registration_limit_mm; /* residual above: DOSIMETRY_REGISTRATION_UNCERTAIN */
+	struct uncertainty_params uncertainty;
+	bool kernel;		/* beside local deposition, also the dose by the beta kernel */
+	double advice_limit_gy; /* research advice: healthy-liver limit; NaN: no advice */
 	int threads;
 };
 
@@ -142,9 +165,36 @@ enum dosimetry_flag {
 	DOSIMETRY_TUMOURS_OVERLAP = 1 << 9,
 	DOSIMETRY_RECOVERY_JUMP = 1 << 10,   /* changed by more than 10 points between two scans */
 	DOSIMETRY_TR_FLIP_UNKNOWN = 1 << 11, /* TR or flip not given: taken as equal */
-	DOSIMETRY_HOT_OUTSIDE = 1 << 12	     /* few-echo voxels outside the liver set the maximum */
+	DOSIMETRY_HOT_OUTSIDE = 1 << 12,     /* few-echo voxels outside the liver set the maximum */
+	DOSIMETRY_REGISTRATION_UNCERTAIN = 1 << 13, /* residual unknown or above the limit */
+	DOSIMETRY_RECOVERY_OUTSIDE = 1 << 14,	    /* of the configured band */
+	DOSIMETRY_TN_BELOW_1 = 1 << 15,		    /* a tumour below its healthy liver */
+	DOSIMETRY_TUMOUR_LIMITED = 1 << 16,
+	DOSIMETRY_TUMOUR_NOT_MEASURABLE = 1 << 17,
+	DOSIMETRY_OSCILLATION = 1 << 18, /* fat: in- and out-of-phase echoes in liver or tumours */
+	DOSIMETRY_POSITION_WITHOUT_VOI = 1
+					 << 19, /* a catheter position without a part of its own */
+	DOSIMETRY_MASS_NOT_KEPT = 1 << 20	/* resampled_mass_ratio off by more than 0.5 % */
 };
-#define DOSIMETRY_LAST_FLAG DOSIMETRY_HOT_OUTSIDE
+#define DOSIMETRY_LAST_FLAG DOSIMETRY_MASS_NOT_KEPT
+
+/* Can the dose of a VOI be believed? NOT_MEASURABLE: all its dose figures, T/N and trend are NaN.
+ */
+enum voi_measurable { VOI_MEASURABLE, VOI_LIMITED, VOI_NOT_MEASURABLE };
+
+/* Why not fully; bits. The saturation here is that of the *fit* (signal gone at the first echo),
+ * not of the tumour's uptake (uptake.h). */
+enum voi_reason {
+	VOI_REASON_ARTEFACT = 1 << 0,	   /* susceptibility before any microspheres, grown by the
+					      registration residual */
+	VOI_REASON_NO_SIGNAL = 1 << 1,	   /* dark before: air, void */
+	VOI_REASON_OUTSIDE = 1 << 2,	   /* beyond the scan's slices */
+	VOI_REASON_FIT_SATURATED = 1 << 3, /* lower bound */
+	VOI_REASON_FEW_ECHOES = 1 << 4,	   /* from the first echo and the baseline's S0 */
+	VOI_REASON_OSCILLATION = 1 << 5,
+	VOI_REASON_REGISTRATION = 1 << 6 /* residual above the limit */
+};
+#define VOI_LAST_REASON VOI_REASON_REGISTRATION
 
 struct dosimetry_voi_result {
 	struct voi_stats dose;	    /* Gy, cumulative, unclamped */
@@ -154,8 +204,20 @@ struct dosimetry_voi_result {
 	int healthy_voi;	    /* index of the healthy liver it was divided by; -1 */
 	double saturated_volume_ml; /* lower-bound voxels, at the scan of this time point */
 	double s0_known_volume_ml;
-	double underdosed_volume_ml; /* NaN when not asked */
-	double not_measured_volume_ml;
+	double not_measured_volume_ml; /* all causes together */
+	double excluded_volume_ml;     /* of it, artefact as grown */
+	double oscillating_volume_ml;
+	double necrotic_volume_ml; /* liver and parts: of VOI_NECROSIS in it; not in mass_g */
+	/* tumours and groups, per level; NaN when not asked */
+	double underdosed_volume_ml[DOSIMETRY_UNDERDOSE_LEVELS];
+	double underdosed_piece_ml[DOSIMETRY_UNDERDOSE_LEVELS]; /* largest connected piece */
+	enum voi_measurable measurable;
+	unsigned reasons;		/* enum voi_reason */
+	struct uncertainty uncertainty; /* of dose.mean */
+	struct voi_stats kernel_dose;	/* by the beta kernel; all NaN when off */
+	/* dose.mean by catheter position: what intervals between scans brought that hold injections
+	 * of that position alone; NaN where it was not imaged between. */
+	double position_dose_gy[DOSIMETRY_MAX_POSITIONS];
 };
 
 /* 0: liver minus all tumours (empty without a liver VOI); 1 + i: the i-th part minus all tumours.
@@ -168,7 +230,11 @@ struct dosimetry_healthy {
 /* Arrays per VOI have the order of the input. */
 struct dosimetry_time_point {
 	int after_injection;
-	struct volume dose_gy; /* result grid, cumulative; NaN: not evaluated */
+	struct volume dose_gy;	      /* result grid, cumulative; NaN: not evaluated */
+	struct volume kernel_dose_gy; /* the same by the beta kernel; empty when off */
+	double kernel_lost_share;     /* of the energy, over the edges of what is evaluated */
+	/* tumours: the part below the first under-dose level; empty when none. Owned. */
+	struct mask underdosed[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_voi_result voi[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_healthy healthy[DOSIMETRY_MAX_VOIS];
 	int n_healthy;					/* 0 without a liver and parts */
@@ -193,11 +259,17 @@ struct dosimetry_time_point {
 	double saturated_ml, s0_known_ml; /* of everything evaluated, scan grid */
 	/* Result grid, outside the liver and all tumours; NaN without a liver. */
 	double outside_maximum_gy;
-	double outside_hot_ml; /* hotter than any voxel inside */
-	double sigma;	       /* noise SD of the scan, signal units */
-	double air_sigma;      /* the same from air, to compare; NaN where air is zeroed */
-	double s0_scale;       /* median S0 of the scan / of the baseline */
-	unsigned flags;	       /* enum dosimetry_flag */
+	double outside_hot_ml;	      /* hotter than any voxel inside */
+	double sigma;		      /* noise SD of the scan, signal units */
+	double air_sigma;	      /* the same from air, to compare; NaN where air is zeroed */
+	double s0_scale;	      /* median S0 of the scan / of the baseline */
+	double to_result[RIGID_SIZE]; /* the transform used, identity without one */
+	double residual_mm;	      /* of this scan to the baseline; NaN unknown */
+	double recovery_uncertainty;  /* standard uncertainty of recovery_ratio; NaN */
+	/* Research advice per healthy liver (index as healthy): activity until its limit. NaN: off.
+	 */
+	struct uptake_remaining advice[DOSIMETRY_MAX_VOIS];
+	unsigned flags; /* enum dosimetry_flag */
 };
 
 struct dosimetry_result {
@@ -228,5 +300,8 @@ void dosimetry_result_free(struct dosimetry_result *result);
 
 /* "saturated voxels: their dose, and the recovery, are lower bounds", for one flag bit. */
 const char *dosimetry_flag_text(enum dosimetry_flag flag);
+/* "measurable", "limited", "not measurable"; "susceptibility artefact", ... */
+const char *voi_measurable_name(enum voi_measurable measurable);
+const char *voi_reason_text(enum voi_reason reason);
 
 #endif

@@ -142,6 +142,62 @@ const char *dosimetry_flag_text(enum dosimetry_flag flag)
 		return "repetition time or flip angle not given: taken as equal in baseline and "
 		       "series after "
 		       "injection";
+	case DOSIMETRY_REGISTRATION_UNCERTAIN:
+		return "alignment of the series uncertain: what it left is above the limit or not "
+		       "known";
+	case DOSIMETRY_RECOVERY_OUTSIDE:
+		return "recovery outside the configured band";
+	case DOSIMETRY_TN_BELOW_1:
+		return "a tumour has a lower mean dose than its healthy liver: check contours and "
+		       "alignment";
+	case DOSIMETRY_TUMOUR_LIMITED:
+		return "a tumour is measured in part only";
+	case DOSIMETRY_TUMOUR_NOT_MEASURABLE:
+		return "a tumour cannot be measured: no dose is given for it";
+	case DOSIMETRY_OSCILLATION:
+		return "in- and out-of-phase oscillation of the signal (fat): R2* is less certain "
+		       "there";
+	case DOSIMETRY_POSITION_WITHOUT_VOI:
+		return "a catheter position has no region of its own: its share of the dose is "
+		       "not told apart";
+	case DOSIMETRY_MASS_NOT_KEPT:
+		return "carrying the microspheres to the result grid changed their mass by more "
+		       "than 0.5 %";
 	}
 	return "unknown flag";
+}
+
+const char *voi_measurable_name(enum voi_measurable measurable)
+{
+	switch (measurable) {
+	case VOI_MEASURABLE:
+		return "measurable";
+	case VOI_LIMITED:
+		return "limited";
+	case VOI_NOT_MEASURABLE:
+		break;
+	}
+	return "not measurable";
+}
+
+const char *voi_reason_text(enum voi_reason reason)
+{
+	switch (reason) {
+	case VOI_REASON_ARTEFACT:
+		return "susceptibility artefact before any injection";
+	case VOI_REASON_NO_SIGNAL:
+		return "no signal before any injection";
+	case VOI_REASON_OUTSIDE:
+		return "outside the scanned slices";
+	case VOI_REASON_FIT_SATURATED:
+		return "signal gone at the first echo: a lower bound (of the fit, not of the "
+		       "uptake)";
+	case VOI_REASON_FEW_ECHOES:
+		return "fewer than three usable echoes";
+	case VOI_REASON_OSCILLATION:
+		return "in- and out-of-phase oscillation (fat)";
+	case VOI_REASON_REGISTRATION:
+		return "alignment uncertain";
+	}
+	return "unknown reason";
 }

@@ -48,6 +48,7 @@ static void add_volumes(struct dosimetry_voi_result *result, const struct figure
 			const struct mask *mask, bool underdosed_asked)
 {
 	double voxel_ml = grid_voxel_volume_ml(&mask->grid);
+	int levels = f->params->underdose_levels;
 	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
 		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
 			size_t row = row_start(&mask->grid, j, k);
@@ -56,8 +57,10 @@ static void add_volumes(struct dosimetry_voi_result *result, const struct figure
 				double dose_gy = (double)f->point->dose_gy.samples[row + (size_t)i];
 				if (!(ml > 0) || isnan(dose_gy))
 					continue;
-				if (underdosed_asked && dose_gy < f->params->underdosed_below_gy)
-					result->underdosed_volume_ml += ml;
+				for (int level = 0; underdosed_asked && level < levels; level++) {
+					if (dose_gy < f->params->underdosed_below_gy[level])
+						result->underdosed_volume_ml[level] += ml;
+				}
 				if (!f->states_matter)
 					continue;
 				uint8_t state = nearest_state(f, i, j, k);
@@ -73,12 +76,16 @@ static void add_volumes(struct dosimetry_voi_result *result, const struct figure
 static void fill_figures(struct dosimetry_voi_result *result, const struct figures *f,
 			 const struct mask *mask, bool tumour, struct status *st)
 {
-	bool underdosed_asked = tumour && !isnan(f->params->underdosed_below_gy);
+	bool underdosed_asked = tumour && f->params->underdose_levels > 0;
 	*result = (struct dosimetry_voi_result){
 	    .tumour_to_normal = NAN,
 	    .healthy_voi = -1,
-	    .underdosed_volume_ml = underdosed_asked ? 0 : NAN,
 	};
+	for (int level = 0; level < DOSIMETRY_UNDERDOSE_LEVELS; level++) {
+		bool asked = underdosed_asked && level < f->params->underdose_levels;
+		result->underdosed_volume_ml[level] = asked ? 0 : NAN;
+		result->underdosed_piece_ml[level] = NAN;
+	}
 	if (voi_stats_compute(&result->dose, &f->point->dose_gy, mask, f->params->dose_level_gy,
 			      f->params->dose_levels, st) != STATUS_OK)
 		return;
@@ -228,7 +235,8 @@ static struct uptake_result assess_tumour(const struct dosimetry_time_point *poi
 		dose_gy[used] = points[k].voi[tumour].dose.mean;
 		used++;
 	}
-	return uptake_assess(activity_mbq, dose_gy, used, params->trend_threshold_percent);
+	return uptake_assess(activity_mbq, dose_gy, used, params->trend_threshold_percent,
+			     (double)NAN);
 }
 
 void dosimetry_trends(struct dosimetry_time_point *points, int n_points,
@@ -239,6 +247,8 @@ void dosimetry_trends(struct dosimetry_time_point *points, int n_points,
 		points[n_points - 1].trend[i] =
 		    input->vois[i].role == VOI_TUMOUR
 			? assess_tumour(points, n_points, i, plan->part_of[i], input, params)
-			: (struct uptake_result){UPTAKE_NOT_ASSESSED, NAN, NAN};
+			: (struct uptake_result){.trend = UPTAKE_NOT_ASSESSED,
+						 .expected_gy = NAN,
+						 .deviation_percent = NAN};
 	}
 }

@@ -54,12 +54,21 @@ enum r2star_state {
 };
 
 struct r2star_params {
-	double usable_sigma;	/* 4 */
-	double saturated_sigma; /* 2; must be above sqrt(2), the noise floor */
-	double sigma;		/* noise SD in signal units; 0: estimate from fit residuals */
-	int threads;		/* >= 1 */
+	double usable_sigma;	 /* 4 */
+	double saturated_sigma;	 /* 2; must be above sqrt(2), the noise floor */
+	double sigma;		 /* noise SD in signal units; 0: estimate from fit residuals */
+	double field_strength_t; /* for the water-fat shift; 0 or NaN: not looked at */
+	int threads;		 /* >= 1 */
 };
 enum { R2STAR_STATES = R2STAR_SATURATED + 1 };
+
+/* What else is worth knowing of a fitted voxel; bits of r2star_map.quality. */
+enum r2star_quality {
+	/* The residuals swing between in- and out-of-phase echoes of water and fat (shift 3.4 ppm)
+	 * by more than noise: the decay is not one exponential, and R2* leans on which echoes are
+	 * used. */
+	R2STAR_OSCILLATES = 1 << 0
+};
 
 #define R2STAR_PARAMS_DEFAULT                                                                      \
 	{                                                                                          \
@@ -73,6 +82,7 @@ struct r2star_map {
 	struct volume s0;	     /* signal at te = 0, series units */
 	struct volume first_echo;    /* S(TE1), series units */
 	uint8_t *state;		     /* enum r2star_state per voxel */
+	uint8_t *quality;	     /* enum r2star_quality per voxel; NULL: not looked at */
 	size_t count[R2STAR_STATES]; /* voxels in each state */
 	double sigma;		     /* the noise SD used, series units */
 	double te1_ms;

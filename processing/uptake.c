@@ -36,9 +36,11 @@ static double line_at(const double *activity_mbq, const double *dose_gy, int poi
 }
 
 struct uptake_result uptake_assess(const double *activity_mbq, const double *dose_gy, int points,
-				   double threshold_percent)
+				   double threshold_percent, double next_activity_mbq)
 {
-	struct uptake_result result = {UPTAKE_NOT_ASSESSED, NAN, NAN};
+	struct uptake_result result = {
+	    .trend = UPTAKE_NOT_ASSESSED, .expected_gy = NAN, .deviation_percent = NAN};
+	(void)next_activity_mbq;
 	if (points < UPTAKE_MINIMUM_POINTS || !points_are_usable(activity_mbq, dose_gy, points))
 		return result;
 	double last_gy = dose_gy[points - 1];

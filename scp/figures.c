@@ -14,6 +14,10 @@ static const char *role_name(enum voi_role role)
 		return "part";
 	case VOI_TUMOUR:
 		return "tumour";
+	case VOI_GROUP:
+		return "group";
+	case VOI_NECROSIS:
+		return "necrosis";
 	case VOI_OTHER:
 		break;
 	}
@@ -57,7 +61,7 @@ static void write_voi_figures(struct json *json, const struct dosimetry_voi_resu
 	json_number(json, "not_measured_volume_ml", voi->not_measured_volume_ml);
 	json_number(json, "saturated_volume_ml", voi->saturated_volume_ml);
 	json_number(json, "s0_known_volume_ml", voi->s0_known_volume_ml);
-	json_number(json, "underdosed_volume_ml", voi->underdosed_volume_ml);
+	json_number(json, "underdosed_volume_ml", voi->underdosed_volume_ml[0]);
 }
 
 static void write_vois(struct json *json, const struct figures_input *input,

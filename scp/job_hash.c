@@ -35,7 +35,8 @@ static void digest_dose_configuration(struct digest *digest, const struct config
 static void digest_report_configuration(struct digest *digest, const struct config *config)
 {
 	digest_double(digest, config->trend_threshold_percent);
-	digest_double(digest, config->underdosed_below_gy);
+	for (int i = 0; i < config->underdose_levels; i++)
+		digest_double(digest, config->underdosed_below_gy[i]);
 	for (int i = 0; i < config->dose_levels; i++)
 		digest_double(digest, config->dose_level_gy[i]);
 	digest_text(digest, "voi rules");

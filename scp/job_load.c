@@ -405,11 +405,23 @@ static void fill_params(struct job_case *c)
 	    .artefact_r2star_per_s = config->artefact_r2star_per_s,
 	    .trend_threshold_percent = config->trend_threshold_percent,
 	    .dose_levels = config->dose_levels,
-	    .underdosed_below_gy = config->underdosed_below_gy,
+	    .underdose_levels = config->underdose_levels,
+	    .limited_above_percent = config->limited_above_percent,
+	    .not_measurable_above_percent = config->not_measurable_above_percent,
+	    .recovery_low_percent = config->recovery_low_percent,
+	    .recovery_high_percent = config->recovery_high_percent,
+	    .registration_limit_mm = config->registration_limit_mm,
+	    .uncertainty = {config->relaxivity_uncertainty_percent,
+			    config->specific_activity_uncertainty_percent,
+			    config->injected_activity_uncertainty_percent},
+	    .kernel = config->kernel,
+	    .advice_limit_gy = config->advice_limit_gy,
 	    .threads = config->threads_per_worker,
 	};
 	for (int i = 0; i < config->dose_levels; i++)
 		c->params.dose_level_gy[i] = config->dose_level_gy[i];
+	for (int i = 0; i < config->underdose_levels; i++)
+		c->params.underdosed_below_gy[i] = config->underdosed_below_gy[i];
 }
 
 /* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per

@@ -162,6 +162,8 @@ static enum voi_role dosimetry_role(enum config_voi_role role)
 		return VOI_PART;
 	case CONFIG_VOI_TUMOUR:
 		return VOI_TUMOUR;
+	case CONFIG_VOI_NECROSIS:
+		return VOI_NECROSIS;
 	case CONFIG_VOI_IGNORE:
 		break;
 	}

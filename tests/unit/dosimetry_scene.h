@@ -161,7 +161,14 @@ static inline struct scene *scene_new(int scans)
 	    .trend_threshold_percent = 10,
 	    .dose_level_gy = {20, 100},
 	    .dose_levels = 2,
-	    .underdosed_below_gy = 60,
+	    .underdosed_below_gy = {60},
+	    .underdose_levels = 1,
+	    .limited_above_percent = 5,
+	    .not_measurable_above_percent = 50,
+	    .recovery_low_percent = 85,
+	    .recovery_high_percent = 115,
+	    .registration_limit_mm = 3,
+	    .advice_limit_gy = NAN,
 	    .threads = 2,
 	};
 	return s;

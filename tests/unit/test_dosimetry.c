@@ -37,8 +37,8 @@ static void doses_activity_and_ratio_of_one_injection(void **state)
 	assert_close(result.relaxivity_used, SCENE_RELAXIVITY, 0, 1e-12);
 	/* 100 Gy nowhere, 20 Gy everywhere; both tumours below their 60 Gy or not */
 	assert_close(point->voi[LIVER].dose.volume_at_level_ml[0], 51.2, 1e-6, 0);
-	assert_close(point->voi[TUMOUR_RIGHT].underdosed_volume_ml, 0, 0, 0);
-	assert_true(isnan(point->voi[LIVER].underdosed_volume_ml));
+	assert_close(point->voi[TUMOUR_RIGHT].underdosed_volume_ml[0], 0, 0, 0);
+	assert_true(isnan(point->voi[LIVER].underdosed_volume_ml[0]));
 
 	/* healthy liver: whole, then right and left */
 	assert_int_equal(point->n_healthy, 3);

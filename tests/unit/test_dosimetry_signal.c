@@ -69,7 +69,12 @@ static struct dosimetry_params make_params(void)
 	    .body_snr = 5,
 	    .artefact_r2star_per_s = 200,
 	    .trend_threshold_percent = 10,
-	    .underdosed_below_gy = NAN,
+	    .limited_above_percent = 5,
+	    .not_measurable_above_percent = 50,
+	    .recovery_low_percent = 85,
+	    .recovery_high_percent = 115,
+	    .registration_limit_mm = 3,
+	    .advice_limit_gy = NAN,
 	    .threads = 2,
 	};
 }

@@ -68,7 +68,7 @@ static void make_figures(struct dosimetry_voi_result *figures, double mean_gy, d
 	    .activity_mbq = mean_gy * volume_ml * 1.06 / 15.87,
 	    .tumour_to_normal = NAN,
 	    .healthy_voi = -1,
-	    .underdosed_volume_ml = NAN,
+	    .underdosed_volume_ml = {NAN, NAN, NAN, NAN},
 	    .not_measured_volume_ml = 0.1 * volume_ml,
 	};
 }
@@ -86,7 +86,7 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->voi[TUMOUR].tumour_to_normal = 2.34;
 	point->voi[TUMOUR].healthy_voi = 1;
 	point->voi[TUMOUR].saturated_volume_ml = 3.0;
-	point->voi[TUMOUR].underdosed_volume_ml = 8.5;
+	point->voi[TUMOUR].underdosed_volume_ml[0] = 8.5;
 	point->voi[SMALL].dose.measured_volume_ml = 0.0;
 	point->voi[SMALL].dose.minimum = point->voi[SMALL].dose.standard_deviation = NAN;
 	point->n_healthy = 2;
@@ -95,11 +95,13 @@ static void make_time_point(struct dosimetry_time_point *point, int k)
 	point->healthy[1].part_voi = PART;
 	make_figures(&point->healthy[1].figures, 13.3 * k, 860.0);
 	for (int v = 0; v < VOIS; v++) {
-		point->trend[v] = (struct uptake_result){UPTAKE_NOT_ASSESSED, NAN, NAN};
+		point->trend[v] = (struct uptake_result){
+		    .trend = UPTAKE_NOT_ASSESSED, .expected_gy = NAN, .deviation_percent = NAN};
 		point->part_recovery_ratio[v] = NAN;
 	}
 	if (k == FIXTURE_SCANS)
-		point->trend[TUMOUR] = (struct uptake_result){UPTAKE_SATURATING, 150.0, -16.9};
+		point->trend[TUMOUR] = (struct uptake_result){
+		    .trend = UPTAKE_SATURATING, .expected_gy = 150.0, .deviation_percent = -16.9};
 	point->part_recovery_ratio[PART] = 0.93;
 	point->injected_activity_mbq = 1000.0 * k;
 	point->injected_mass_mg = 100.0 * k;
@@ -167,7 +169,8 @@ static void make_result(void)
 					   .body_snr = 5.0,
 					   .artefact_r2star_per_s = 200.0,
 					   .trend_threshold_percent = 10.0,
-					   .underdosed_below_gy = 90.0};
+					   .underdosed_below_gy = {90.0},
+					   .underdose_levels = 1};
 	make_outlines(&outlines[LIVER], 6, 300, 10.0);
 	make_outlines(&outlines[PART], 5, 200, 7.0);
 	make_outlines(&outlines[TUMOUR], 3, 60, 2.5);

@@ -11,7 +11,7 @@ static struct uptake_result cut_last(double factor)
 	for (int i = 0; i < 4; i++)
 		dose[i] = 1.2 * SHARE[i];
 	dose[3] *= factor;
-	return uptake_assess(SHARE, dose, 4, 10);
+	return uptake_assess(SHARE, dose, 4, 10, NAN);
 }
 
 static void a_step_cut_by_a_quarter_is_linear(void **state)
@@ -44,7 +44,7 @@ static void intercept_is_free(void **state)
 {
 	(void)state;
 	const double dose[] = {35, 65, 95, 125};
-	struct uptake_result result = uptake_assess(SHARE, dose, 4, 10);
+	struct uptake_result result = uptake_assess(SHARE, dose, 4, 10, NAN);
 	assert_close(result.expected_gy, 125, 1e-9, 0);
 	assert_int_equal(result.trend, UPTAKE_LINEAR);
 }
@@ -55,7 +55,7 @@ static void line_is_least_squares(void **state)
 {
 	(void)state;
 	const double x[] = {0, 1, 2, 3}, y[] = {0, 1, 5, 7};
-	assert_close(uptake_assess(x, y, 4, 10).expected_gy, 7, 1e-12, 0);
+	assert_close(uptake_assess(x, y, 4, 10, NAN).expected_gy, 7, 1e-12, 0);
 }
 
 static void nothing_is_said_without_ground(void **state)
@@ -63,12 +63,12 @@ static void nothing_is_said_without_ground(void **state)
 	(void)state;
 	const double dose[] = {10, 40, 70, 100}, hole[] = {10, NAN, 70, 100};
 	const double same[] = {10, 40, 40, 70}, zero[] = {0, 0, 0, 5};
-	assert_int_equal(uptake_assess(SHARE, dose, 3, 10).trend, UPTAKE_NOT_ASSESSED);
-	assert_int_equal(uptake_assess(SHARE, hole, 4, 10).trend, UPTAKE_NOT_ASSESSED);
-	assert_int_equal(uptake_assess(hole, dose, 4, 10).trend, UPTAKE_NOT_ASSESSED);
-	assert_int_equal(uptake_assess(same, dose, 4, 10).trend, UPTAKE_NOT_ASSESSED);
-	assert_int_equal(uptake_assess(SHARE, zero, 4, 10).trend, UPTAKE_NOT_ASSESSED);
-	assert_true(isnan(uptake_assess(SHARE, hole, 4, 10).expected_gy));
+	assert_int_equal(uptake_assess(SHARE, dose, 3, 10, NAN).trend, UPTAKE_NOT_ASSESSED);
+	assert_int_equal(uptake_assess(SHARE, hole, 4, 10, NAN).trend, UPTAKE_NOT_ASSESSED);
+	assert_int_equal(uptake_assess(hole, dose, 4, 10, NAN).trend, UPTAKE_NOT_ASSESSED);
+	assert_int_equal(uptake_assess(same, dose, 4, 10, NAN).trend, UPTAKE_NOT_ASSESSED);
+	assert_int_equal(uptake_assess(SHARE, zero, 4, 10, NAN).trend, UPTAKE_NOT_ASSESSED);
+	assert_true(isnan(uptake_assess(SHARE, hole, 4, 10, NAN).expected_gy));
 	assert_string_equal(uptake_trend_name(UPTAKE_NOT_ASSESSED), "not assessed");
 	assert_string_equal(uptake_trend_name(UPTAKE_SATURATING), "saturating");
 }
