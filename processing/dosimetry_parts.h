@@ -35,7 +35,7 @@ enum status_code dosimetry_check(const struct dosimetry_input *input,
 
 /* The baseline with everything that is not evaluated set to NaN, on its own grid. */
 struct dosimetry_baseline_map {
-	struct volume r2star_per_s, s0;
+	struct volume r2star_per_s, s0, stderr_per_s;
 	double sigma;
 	double evaluated_ml, artefact_ml;
 };
@@ -66,6 +66,8 @@ void dosimetry_regions_free(struct dosimetry_regions *regions);
 /* One after-injection scan, baseline taken off. */
 struct dosimetry_delta {
 	struct volume delta_r2star_per_s; /* scan grid; NaN: not evaluated */
+	struct volume stderr_per_s;	  /* its standard error (fits of scan and baseline in
+					     quadrature); NaN together with it */
 	uint8_t *state; /* enum r2star_state, resolved; R2STAR_NOT_MEASURED outside the evaluated
 			   region */
 	double s0_scale;

@@ -78,7 +78,8 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 	const struct r2star_map *map = input->baseline.map;
 	const struct grid *grid = &map->r2star_per_s.grid;
 	if (volume_new(&baseline->r2star_per_s, grid, NAN, st) != STATUS_OK ||
-	    volume_new(&baseline->s0, grid, NAN, st) != STATUS_OK)
+	    volume_new(&baseline->s0, grid, NAN, st) != STATUS_OK ||
+	    volume_new(&baseline->stderr_per_s, grid, NAN, st) != STATUS_OK)
 		return st->code;
 
 	size_t evaluated = 0, artefact = 0, voxels = grid_voxels(grid);
@@ -94,6 +95,7 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 		evaluated++;
 		baseline->r2star_per_s.samples[v] = r2star;
 		baseline->s0.samples[v] = s0;
+		baseline->stderr_per_s.samples[v] = map->stderr_per_s.samples[v];
 	}
 	double voxel_ml = grid_voxel_volume_ml(grid);
 	baseline->sigma = map->sigma;
@@ -111,6 +113,7 @@ void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
 {
 	volume_free(&baseline->r2star_per_s);
 	volume_free(&baseline->s0);
+	volume_free(&baseline->stderr_per_s);
 }
 
 /* ---- one scan ---- */
@@ -118,14 +121,21 @@ void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
 /* Baseline values at the scan's voxels: borrowed as they are where both grids are the same, else
  * resampled. */
 struct local_baseline {
-	const float *r2star_per_s, *s0;	    /* NaN: not evaluated */
-	float region_mean_per_s;	    /* taken off everywhere instead; NaN: voxelwise */
-	struct volume made_r2star, made_s0; /* owned; empty when borrowed */
+	const float *r2star_per_s, *s0, *stderr_per_s; /* NaN: not evaluated */
+	float region_mean_per_s; /* taken off everywhere instead; NaN: voxelwise */
+	struct volume made_r2star, made_s0, made_stderr; /* owned; empty when borrowed */
 };
 
 static float baseline_at(const struct local_baseline *local, size_t v)
 {
 	return isnan(local->region_mean_per_s) ? local->r2star_per_s[v] : local->region_mean_per_s;
+}
+
+/* Of dR2*: both fits in quadrature. A mean over the whole liver has no noise to speak of. */
+static float stderr_at(const struct local_baseline *local, size_t v, float scan_stderr_per_s)
+{
+	float baseline = isnan(local->region_mean_per_s) ? local->stderr_per_s[v] : 0;
+	return sqrtf(scan_stderr_per_s * scan_stderr_per_s + baseline * baseline);
 }
 
 static enum status_code find_local_baseline(struct local_baseline *local,
@@ -139,15 +149,19 @@ static enum status_code find_local_baseline(struct local_baseline *local,
 	if (grid_same(&moved, &baseline->r2star_per_s.grid, GRID_TOLERANCE_MM)) {
 		local->r2star_per_s = baseline->r2star_per_s.samples;
 		local->s0 = baseline->s0.samples;
+		local->stderr_per_s = baseline->stderr_per_s.samples;
 		return STATUS_OK;
 	}
 	if (resample_trilinear(&local->made_r2star, &moved, &baseline->r2star_per_s, NULL, threads,
 			       st) != STATUS_OK ||
 	    resample_trilinear(&local->made_s0, &moved, &baseline->s0, NULL, threads, st) !=
-		STATUS_OK)
+		STATUS_OK ||
+	    resample_trilinear(&local->made_stderr, &moved, &baseline->stderr_per_s, NULL, threads,
+			       st) != STATUS_OK)
 		return st->code;
 	local->r2star_per_s = local->made_r2star.samples;
 	local->s0 = local->made_s0.samples;
+	local->stderr_per_s = local->made_stderr.samples;
 	return STATUS_OK;
 }
 
@@ -299,6 +313,8 @@ static enum status_code subtract_few_echo_voxels(struct dosimetry_delta *delta,
 		size_t v = few.voxel[i];
 		delta->delta_r2star_per_s.samples[v] =
 		    few.row.r2star_per_s.samples[i] - baseline_at(local, v);
+		delta->stderr_per_s.samples[v] =
+		    stderr_at(local, v, few.row.stderr_per_s.samples[i]);
 		delta->state[v] = few.row.state[i];
 	}
 out:
@@ -320,6 +336,8 @@ static void subtract_fitted_voxels(void *user, size_t first, size_t last)
 			continue;
 		job->delta->delta_r2star_per_s.samples[v] =
 		    job->map->r2star_per_s.samples[v] - baseline_at(job->local, v);
+		job->delta->stderr_per_s.samples[v] =
+		    stderr_at(job->local, v, job->map->stderr_per_s.samples[v]);
 		job->delta->state[v] = R2STAR_FITTED;
 	}
 }
@@ -383,7 +401,8 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 	    find_region_mean(&local, &delta->region_baseline_r2star_per_s, regions, params, st) !=
 		STATUS_OK ||
 	    find_s0_scale(&delta->s0_scale, map, &local, st) != STATUS_OK ||
-	    volume_new(&delta->delta_r2star_per_s, grid, NAN, st) != STATUS_OK)
+	    volume_new(&delta->delta_r2star_per_s, grid, NAN, st) != STATUS_OK ||
+	    volume_new(&delta->stderr_per_s, grid, NAN, st) != STATUS_OK)
 		goto out;
 	delta->state = calloc(voxels, 1);
 	if (!delta->state) {
@@ -398,12 +417,14 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 out:
 	volume_free(&local.made_r2star);
 	volume_free(&local.made_s0);
+	volume_free(&local.made_stderr);
 	return st->code;
 }
 
 void dosimetry_delta_free(struct dosimetry_delta *delta)
 {
 	volume_free(&delta->delta_r2star_per_s);
+	volume_free(&delta->stderr_per_s);
 	free(delta->state);
 	delta->state = NULL;
 }
