@@ -1,10 +1,11 @@
-/* dosimetry_parts.h - what the five files of dosimetry share; not for other rooms.
+/* dosimetry_parts.h - what the files of dosimetry share; not for other rooms.
  *
  *   dosimetry.c        the order of things: the chain of dosimetry.h, time point by time point
  *   dosimetry_check.c  what must be right before, and the words of the flags
  *   dosimetry_plan.c   what follows from the VOIs alone: tumours to parts, healthy liver, regions
  *   dosimetry_scan.c   on the scans' own grids: evaluated baseline, dR2*, sums over the liver
- *   dosimetry_voi.c    on the result grid: figures per VOI, trend
+ *   dosimetry_voi.c    on the result grid: figures per VOI
+ *   dosimetry_trend.c  uptake of the tumours over the injections
  *
  * Everything is written in terms of dR2* (1/s) and factors per interval between two scans, because
  * batches may differ in holmium content (relaxivity) and have decayed differently (specific
@@ -126,6 +127,8 @@ dosimetry_figures(struct dosimetry_time_point *point, const struct dosimetry_pla
 		  const struct dosimetry_scan *scan, const struct dosimetry_delta *delta,
 		  const struct dosimetry_input *input, const struct dosimetry_params *params,
 		  struct status *st) STATUS_CHECKED;
+
+/* ---- dosimetry_trend.c ---- */
 
 /* Trend of every tumour at the last of the time points given. */
 void dosimetry_trends(struct dosimetry_time_point *points, int n_points,
