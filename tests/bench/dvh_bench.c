@@ -17,7 +17,7 @@
 #include "tags.h"
 #include "voi_stats.h"
 
-enum { MOST_IMAGES = 2048, MOST_ROIS = 64, BINS = 512, THREADS = 2 };
+enum { MOST_IMAGES = 2048, MOST_ROIS = 64, BINS = 2560, THREADS = 2 };
 
 static int fail(const char *what)
 {
