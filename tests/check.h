@@ -29,6 +29,19 @@ static inline void check_close(double actual, double expected, double absolute, 
 	_fail(file, line);
 }
 
+/* The same for a number of the validation report: also prints it, as tests/validate/report reads
+ * it. id: check of the physics (T1 to T9) or a word; what: in words, without quotes. */
+#define assert_measured(id, what, actual, expected, absolute, relative, unit)                      \
+	do {                                                                                       \
+		double measured_value = (actual), measured_truth = (expected);                     \
+		printf(                                                                            \
+		    "MEASURED check id=%s what=\"%s\" expected=%.9g measured=%.9g tolerance=%.3g " \
+		    "unit=\"%s\"\n",                                                               \
+		    id, what, measured_truth, measured_value,                                      \
+		    (absolute) + (relative)*fabs(measured_truth), unit);                           \
+		assert_close(measured_value, measured_truth, absolute, relative);                  \
+	} while (0)
+
 /* Fails with the status text when code is not STATUS_OK. */
 #define assert_ok(code, st)                                                                        \
 	do {                                                                                       \

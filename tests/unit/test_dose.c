@@ -10,7 +10,9 @@ static const double DENSITY = HOLMIUM_TISSUE_DENSITY_G_PER_ML;
 static void extrahepatic_deposition_gets_3_62_gy(void **state)
 {
 	(void)state;
-	assert_close(3.7 / 15.3 * dose_gy_per_mbq_per_ml(CONSTANT, DENSITY), 3.62, 0.005, 0);
+	assert_measured("T1", "3.7 MBq in 15.3 mL",
+			3.7 / 15.3 * dose_gy_per_mbq_per_ml(CONSTANT, DENSITY), 3.62, 0.005, 0,
+			"Gy");
 	assert_close(dose_organ_mean_gy(3.7, 15.3 * DENSITY, CONSTANT), 3.62, 0.005, 0);
 }
 
@@ -18,16 +20,20 @@ static void extrahepatic_deposition_gets_3_62_gy(void **state)
 static void planning_formula_gives_60_gy(void **state)
 {
 	(void)state;
-	assert_close(dose_organ_mean_gy(3781, 1000, CONSTANT), 60.00, 0.005, 0);
+	assert_measured("T1", "3781 MBq in 1 kg (source paper, Eq. 1)",
+			dose_organ_mean_gy(3781, 1000, CONSTANT), 60.00, 0.005, 0, "Gy");
 }
 
 /* Source paper, patients 2, 3 and 5: injected GBq and liver mass. */
 static void paper_liver_means(void **state)
 {
 	(void)state;
-	assert_close(dose_organ_mean_gy(8060, 2000, CONSTANT), 64.0, 0.05, 0);
-	assert_close(dose_organ_mean_gy(7540, 2400, CONSTANT), 49.9, 0.05, 0);
-	assert_close(dose_organ_mean_gy(7880, 2400, CONSTANT), 52.1, 0.05, 0);
+	assert_measured("T1", "liver mean, source paper's patient 2",
+			dose_organ_mean_gy(8060, 2000, CONSTANT), 64.0, 0.05, 0, "Gy");
+	assert_measured("T1", "liver mean, source paper's patient 3",
+			dose_organ_mean_gy(7540, 2400, CONSTANT), 49.9, 0.05, 0, "Gy");
+	assert_measured("T1", "liver mean, source paper's patient 5",
+			dose_organ_mean_gy(7880, 2400, CONSTANT), 52.1, 0.05, 0, "Gy");
 }
 
 static void one_mbq_per_ml_is_14_97_gy(void **state)

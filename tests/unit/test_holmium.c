@@ -29,7 +29,8 @@ static void specific_activity_falls_by_2_55_percent_in_the_hour_of_treatment(voi
 		double specific = 12.0 * holmium_decay_factor(0, at_h[i] * 3600);
 		assert_close(specific, 12.0 * pow(2, -at_h[i] / 26.8), 0, 1e-12);
 	}
-	assert_close(holmium_decay_factor(0, 3600), 1 - 0.0255, 1e-4, 0);
+	assert_measured("T9", "specific activity after one hour, share of the first",
+			holmium_decay_factor(0, 3600), 1 - 0.0255, 1e-4, 0, "1");
 }
 
 /* The second injection of treatment.example.xml: prepared 1290 MBq at 09:30, start 10:21, residual
@@ -39,7 +40,8 @@ static void record_example_nets_1201_9_mbq(void **state)
 	(void)state;
 	const double start = 51 * 60, residual = 130 * 60;
 	double net = holmium_net_activity_mbq(start, 1290, 0, 58, residual);
-	assert_close(net, 1201.9, 0.05, 0);
+	assert_measured("record", "net activity of the example record's second injection", net,
+			1201.9, 0.05, 0, "MBq");
 	double lambda_per_min = log(2) / (26.8 * 60);
 	assert_close(net, 1290 * exp(-lambda_per_min * 51) - 58 * exp(lambda_per_min * 79), 0,
 		     1e-12);
