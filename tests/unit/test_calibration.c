@@ -110,6 +110,24 @@ static void bent_vials_leave_from_the_top(void **state)
 	assert_true(r.deviation_percent[5] < -25);
 }
 
+/* 6 % off the line through the others and 2 % off the one it has pulled towards itself. */
+static void the_highest_is_judged_by_the_others(void **state)
+{
+	(void)state;
+	const struct calibration_vial vials[] = {
+	    vial("0", 0, 100, 1, 300),
+	    vial("1", 1, 200, 1, 300),
+	    vial("2", 2, 300, 1, 300),
+	    vial("3", 3, 375, 1, 300),
+	};
+	struct calibration_result r;
+	struct status st = STATUS_INIT;
+	assert_ok(calibration_fit(&r, vials, 4, limit_percent, &st), &st);
+	assert_int_equal(r.place[3], CALIBRATION_OFF_THE_LINE);
+	assert_close(r.relaxivity_per_s_per_mg_per_ml, 100, 1e-9, 0);
+	assert_close(r.deviation_percent[3], -6.25, 1e-9, 0);
+}
+
 /* A hot vial's mean is that of its cooler voxels: it leaves the line even where it lies on it, and
  * so does what is above it. */
 static void hot_vials_leave_whatever_their_mean(void **state)
@@ -249,6 +267,7 @@ int main(void)
 	    cmocka_unit_test(lack_of_fit_is_the_classical_one),
 	    cmocka_unit_test(exact_line_in_any_order),
 	    cmocka_unit_test(bent_vials_leave_from_the_top),
+	    cmocka_unit_test(the_highest_is_judged_by_the_others),
 	    cmocka_unit_test(hot_vials_leave_whatever_their_mean),
 	    cmocka_unit_test(what_makes_no_line_is_refused),
 	    cmocka_unit_test(voxels_at_the_wall_do_not_count),
