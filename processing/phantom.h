@@ -108,14 +108,15 @@ double phantom_distance_mm(const struct phantom_model *model, const struct phant
 void phantom_weights(double weights[1 + PHANTOM_MAX_TUMOURS], const struct phantom_model *model,
 		     const double patient_mm[3]);
 
-/* What a point is made of; outside the body all signals are 0. Only for the abdomen. */
+/* What a point is made of; outside the body all signals are 0. gas_slip_mm: how far the gas has
+ * moved up against the body. Only for the abdomen. */
 struct phantom_tissue {
 	int kind;
 	double s0, r2star_per_s; /* multi-echo series, before microspheres */
 	double anatomy;		 /* signal of the T1-weighted series */
 };
 void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model *model,
-		       const double patient_mm[3]);
+		       const double patient_mm[3], double gas_slip_mm);
 
 /* ---- truth ---- */
 
@@ -174,14 +175,25 @@ struct phantom_scan {
 	uint64_t seed;
 };
 
-/* One slice of every multi-echo series at once: pixels[((series * echoes) + echo) * rows * columns
- * + ...], series 0 the baseline, series k after injection k. STATUS_RETRY: memory. */
+/* Series that see the patient in the same pose: how many injections came before each, rising; 0 is
+ * the baseline. */
+struct phantom_pose;
+struct phantom_view {
+	const struct phantom_pose *pose;
+	int after[1 + PHANTOM_MAX_INJECTIONS];
+	int n_series;
+};
+
+/* One slice of all series of a view: pixels[((series * echoes) + echo) * rows * columns + ...].
+ * STATUS_RETRY: memory. */
 enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom_model *model,
 					  const struct phantom_course *course,
-					  const struct phantom_scan *scan, int slice,
+					  const struct phantom_scan *scan,
+					  const struct phantom_view *view, int slice,
 					  struct status *st) STATUS_CHECKED;
 
-/* One slice of the T1-weighted series: rows * columns pixels. Uses grid, snr and seed of scan. */
+/* One slice of the T1-weighted series, the patient at rest: rows * columns pixels. Uses grid, snr
+ * and seed of scan. */
 enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_model *model,
 				       const struct phantom_scan *scan, int slice,
 				       struct status *st) STATUS_CHECKED;

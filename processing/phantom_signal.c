@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "phantom_noise.h"
+#include "phantom_pose.h"
 #include "phantom_shapes.h"
 
 #define SUB_IN_PLANE 2
@@ -18,7 +19,7 @@
 
 #define ANATOMY_STREAM 0xa0a70000u
 
-/* Patient points of the sub-voxels of a voxel. */
+/* Points of the sub-voxels of a voxel, in the series' coordinates. */
 static void sub_voxels(double points[SUB_SAMPLES][3], const struct grid *grid, int column, int row,
 		       int slice)
 {
@@ -34,7 +35,8 @@ static void sub_voxels(double points[SUB_SAMPLES][3], const struct grid *grid, i
 }
 
 /* Kind of tissue at the corners of the slice's voxels: two sheets of (columns + 1) * (rows + 1). */
-static uint8_t *corner_kinds(const struct phantom_model *model, const struct grid *grid, int slice)
+static uint8_t *corner_kinds(const struct phantom_model *model, const struct grid *grid,
+			     const struct phantom_pose *pose, int slice)
 {
 	size_t width = (size_t)grid->columns + 1, height = (size_t)grid->rows + 1;
 	uint8_t *kinds = malloc(2 * width * height);
@@ -44,7 +46,8 @@ static uint8_t *corner_kinds(const struct phantom_model *model, const struct gri
 		double point[3];
 		struct phantom_tissue tissue;
 		grid_to_patient(grid, voxel, point);
-		phantom_tissue_at(&tissue, model, point);
+		phantom_pose_point(point, pose, point);
+		phantom_tissue_at(&tissue, model, point, pose->gas_slip_mm);
 		kinds[at] = (uint8_t)tissue.kind;
 	}
 	return kinds;
@@ -109,10 +112,10 @@ static double noise_sigma(const struct phantom_scan *scan)
 /* Mean signals of one voxel, [series][echo]. */
 static void voxel_signals(double *signals, const struct phantom_model *model,
 			  const struct phantom_course *course, const struct phantom_scan *scan,
-			  bool even, int kind, const int voxel[3])
+			  const struct phantom_view *view, bool even, int kind, const int voxel[3])
 {
-	int series_count = 1 + course->injections;
-	size_t values = (size_t)series_count * (size_t)scan->echoes;
+	const struct phantom_pose *pose = view->pose;
+	size_t values = (size_t)view->n_series * (size_t)scan->echoes;
 	struct phantom_tissue tissue;
 	double points[SUB_SAMPLES][3];
 
@@ -120,11 +123,12 @@ static void voxel_signals(double *signals, const struct phantom_model *model,
 	if (kind >= 0 && kind != PHANTOM_LIVER_TISSUE) {
 		double centre[3] = {voxel[0], voxel[1], voxel[2]};
 		grid_to_patient(&scan->grid, centre, points[0]);
-		phantom_tissue_at(&tissue, model, points[0]);
+		phantom_pose_point(points[0], pose, points[0]);
+		phantom_tissue_at(&tissue, model, points[0], pose->gas_slip_mm);
 		if (tissue.s0 <= 0)
 			return;
 		add_decay(signals, scan, even, tissue.s0, tissue.r2star_per_s);
-		for (int series = 1; series < series_count; series++)
+		for (int series = 1; series < view->n_series; series++)
 			memcpy(signals + series * scan->echoes, signals,
 			       (size_t)scan->echoes * sizeof *signals);
 		return;
@@ -132,17 +136,18 @@ static void voxel_signals(double *signals, const struct phantom_model *model,
 	sub_voxels(points, &scan->grid, voxel[0], voxel[1], voxel[2]);
 	for (int sub = 0; sub < SUB_SAMPLES; sub++) {
 		double weights[1 + PHANTOM_MAX_TUMOURS];
-		phantom_tissue_at(&tissue, model, points[sub]);
+		phantom_pose_point(points[sub], pose, points[sub]);
+		phantom_tissue_at(&tissue, model, points[sub], pose->gas_slip_mm);
 		if (tissue.s0 <= 0)
 			continue;
 		phantom_weights(weights, model, points[sub]);
 		double r2star = tissue.r2star_per_s;
-		add_decay(signals, scan, even, tissue.s0 / SUB_SAMPLES, r2star);
-		for (int j = 0; j < course->injections; j++) {
-			for (int w = 0; w <= model->n_tumours; w++)
-				r2star += course->relaxivity_per_s_per_mg_per_ml *
-					  course->level_mg_per_ml[j][w] * weights[w];
-			add_decay(signals + (j + 1) * scan->echoes, scan, even,
+		for (int series = 0, j = 0; series < view->n_series; series++) {
+			for (; j < view->after[series]; j++)
+				for (int w = 0; w <= model->n_tumours; w++)
+					r2star += course->relaxivity_per_s_per_mg_per_ml *
+						  course->level_mg_per_ml[j][w] * weights[w];
+			add_decay(signals + series * scan->echoes, scan, even,
 				  tissue.s0 / SUB_SAMPLES, r2star);
 		}
 	}
@@ -150,29 +155,35 @@ static void voxel_signals(double *signals, const struct phantom_model *model,
 
 enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom_model *model,
 					  const struct phantom_course *course,
-					  const struct phantom_scan *scan, int slice,
+					  const struct phantom_scan *scan,
+					  const struct phantom_view *view, int slice,
 					  struct status *st)
 {
 	const struct grid *grid = &scan->grid;
 	size_t area = (size_t)grid->columns * (size_t)grid->rows;
-	int images = (1 + course->injections) * scan->echoes;
 	double sigma = noise_sigma(scan);
 	bool even = echoes_even(scan);
 	double signals[(1 + PHANTOM_MAX_INJECTIONS) * PHANTOM_MAX_ECHOES];
-	uint8_t *kinds = corner_kinds(model, grid, slice);
+	uint64_t keys[(1 + PHANTOM_MAX_INJECTIONS) * PHANTOM_MAX_ECHOES];
+	int images = view->n_series * scan->echoes;
+	uint8_t *kinds = corner_kinds(model, grid, view->pose, slice);
 	if (!kinds)
 		return status_fail(st, STATUS_RETRY, "no memory for a slice of the phantom");
 
+	/* A stream of noise per image of the whole course, however its series are grouped. */
+	for (int image = 0; image < images; image++)
+		keys[image] = phantom_noise_key(
+		    scan->seed, (uint64_t)(view->after[image / scan->echoes] * scan->echoes +
+					   image % scan->echoes));
 	for (int row = 0; row < grid->rows; row++)
 		for (int column = 0; column < grid->columns; column++) {
 			const int voxel[3] = {column, row, slice};
 			size_t at = (size_t)row * (size_t)grid->columns + (size_t)column;
-			voxel_signals(signals, model, course, scan, even,
+			voxel_signals(signals, model, course, scan, view, even,
 				      common_kind(kinds, grid, column, row), voxel);
 			for (int image = 0; image < images; image++)
 				pixels[(size_t)image * area + at] =
-				    noisy_count(signals[image], sigma,
-						phantom_noise_key(scan->seed, (uint64_t)image),
+				    noisy_count(signals[image], sigma, keys[image],
 						(uint64_t)slice * area + at);
 		}
 	free(kinds);
@@ -187,7 +198,9 @@ enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_mo
 	size_t area = (size_t)grid->columns * (size_t)grid->rows;
 	double sigma = noise_sigma(scan);
 	uint64_t key = phantom_noise_key(scan->seed, ANATOMY_STREAM);
-	uint8_t *kinds = corner_kinds(model, grid, slice);
+	struct phantom_pose rest;
+	phantom_pose_rest(&rest);
+	uint8_t *kinds = corner_kinds(model, grid, &rest, slice);
 	if (!kinds)
 		return status_fail(st, STATUS_RETRY, "no memory for a slice of the phantom");
 
@@ -201,7 +214,7 @@ enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_mo
 			sub_voxels(points, grid, column, row, slice);
 		for (int sub = 0; sub < (whole ? 1 : SUB_SAMPLES) && kind != PHANTOM_AIR; sub++) {
 			struct phantom_tissue tissue;
-			phantom_tissue_at(&tissue, model, points[sub]);
+			phantom_tissue_at(&tissue, model, points[sub], 0);
 			signal += tissue.anatomy / (whole ? 1 : SUB_SAMPLES);
 		}
 		pixels[at] = noisy_count(signal, sigma, key, (uint64_t)slice * area + at);

@@ -82,10 +82,11 @@ static double between(double from, double to, double share)
 }
 
 void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model *model,
-		       const double patient_mm[3])
+		       const double patient_mm[3], double gas_slip_mm)
 {
 	double p[3];
 	phantom_to_local(model, patient_mm, p);
+	const double at_gas[3] = {p[0], p[1], p[2] - gas_slip_mm};
 	bool liver = false;
 	bool near_liver = true;
 	for (int axis = 0; axis < 3; axis++)
@@ -96,7 +97,7 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 
 	double to_gas_mm = INFINITY;
 	if (model->gas && !liver)
-		to_gas_mm = inside(&gas_bubble, p) ? 0 : INFINITY;
+		to_gas_mm = inside(&gas_bubble, at_gas) ? 0 : INFINITY;
 	enum phantom_tissue_kind kind = liver		 ? PHANTOM_LIVER_TISSUE
 					: to_gas_mm <= 0 ? PHANTOM_GAS
 							 : scenery(p);
@@ -117,7 +118,7 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 		anatomy = out <= 0 ? tumour_entry.anatomy : anatomy;
 	}
 	if (model->gas && kind != PHANTOM_GAS && kind != PHANTOM_AIR) {
-		double away = phantom_ellipsoid_distance_mm(&gas_bubble, p) / GAS_REACH_MM;
+		double away = phantom_ellipsoid_distance_mm(&gas_bubble, at_gas) / GAS_REACH_MM;
 		r2star += GAS_R2STAR_PER_S * (1 - phantom_smooth_step(away));
 	}
 	tissue->kind = (int)kind;

@@ -16,27 +16,40 @@
 
 #include "mr_image.h"
 #include "phantom.h"
+#include "phantom_pose.h"
 
-#define PHANTOM_UTC_OFFSET    "+0100"
-#define PHANTOM_ISO_OFFSET    "+01:00"
-#define PHANTOM_MAX_SERIES    (2 + PHANTOM_MAX_INJECTIONS)
-#define PHANTOM_INJECTION_MIN 20 /* from one injection to the next */
+#define PHANTOM_UTC_OFFSET "+0100"
+#define PHANTOM_ISO_OFFSET "+01:00"
+#define PHANTOM_MAX_SERIES (2 + PHANTOM_MAX_INJECTIONS)
 
+/* Numbers are doubles because the command line's table fills them in. */
 struct phantom_options {
 	const char *out, *onto; /* onto NULL: the abdomen */
 	char patient_id[65];
 	char date[9]; /* YYYYMMDD */
-	uint64_t seed;
+	double seed;
 	double snr; /* infinite: no noise */
 	double oblique_deg;
+	double voxel_mm[2]; /* in plane, between slices */
 	bool small, gas, sharp;
+	double motion[2]; /* mm, degrees */
+	double leaves_after, breathing_mm;
 	int injections;
 	double percent[PHANTOM_MAX_INJECTIONS];
 	double activity_mbq; /* planned, 100 % */
-	int echoes;
+	double echoes;
 	double te1_ms, echo_spacing_ms;
-	int threads;
+	double threads;
 };
+
+/* One stay in the scanner: a study and a frame of reference. */
+struct phantom_session {
+	char study_uid[65];
+	char datetime[24];
+	struct mr_image_study study;
+	struct grid grid, anatomy_grid; /* of its series, in its frame of reference */
+};
+#define PHANTOM_MAX_SESSIONS 2
 
 struct phantom_series {
 	char folder[32], description[64];
@@ -44,27 +57,34 @@ struct phantom_series {
 	char datetime[24]; /* YYYYMMDDHHMMSS, local */
 	int number;
 	int after_injection; /* 0 baseline; -1 anatomy */
+	int session;
+	struct phantom_pose pose;
 };
 
 struct phantom_treatment {
 	struct phantom_options options;
 	char hash[65]; /* of the options (and of the images under --onto) */
-	char study_uid[65];
 	char comment[128];
 	struct phantom_model model;
 	struct phantom_integrals integrals;
 	struct phantom_course course;
 	struct phantom_scan scan;    /* the multi-echo series */
 	struct phantom_scan anatomy; /* the T1-weighted series; slices 0 when there is none */
+	struct phantom_session sessions[PHANTOM_MAX_SESSIONS];
+	int n_sessions;
 	struct phantom_series series[PHANTOM_MAX_SERIES]; /* baseline, anatomy if any, after 1.. */
 	int n_series;
 	int drawn_on; /* index of the series the VOIs are drawn on */
-	struct mr_image_study study;
-	char study_datetime[24];
 	double tr_ms, flip_deg, field_strength_t;
+	int injection_min[PHANTOM_MAX_INJECTIONS]; /* start, minutes after midnight */
 	double injection_mass_mg[PHANTOM_MAX_INJECTIONS];
 	double sigma; /* --onto: noise SD of the real series; else NaN */
 };
+
+/* phantom_options.c. False when only help was asked for. */
+bool phantom_parse_options(struct phantom_options *options, int argc, char **argv,
+			   struct status *st);
+const char *phantom_usage(void);
 
 /* phantom_plan.c: everything but the images. For the course the options, hash, model and grids must
  * be set; it fills in the series with their UIDs and times, the injections, and the integrals the
@@ -78,8 +98,6 @@ enum status_code phantom_plan_course(struct phantom_treatment *treatment,
 /* Minutes after midnight of the day -> YYYYMMDDHHMMSS, or ISO 8601 with zone. */
 void phantom_datetime(char text[24], const char *date, int minutes);
 void phantom_iso_time(char text[32], const char *date, int minutes);
-/* Start of injection (1..), minutes after midnight. */
-int phantom_injection_minutes(int injection);
 
 /* phantom_images.c: files. `folder` is where dicom's sub-folders go. */
 enum status_code phantom_write_abdomen(const struct phantom_treatment *treatment,

@@ -22,24 +22,27 @@ enum status_code phantom_write_record(const struct phantom_treatment *treatment,
 				      struct status *st)
 {
 	const struct phantom_options *options = &treatment->options;
-	char start[32], calibrated[32];
+	char start[32], calibrated[32], studies[PHANTOM_MAX_SESSIONS * 96] = "";
 	FILE *file = fopen(path, "w");
 	if (!file)
 		return status_fail(st, STATUS_CONFIG, "cannot write %s: %s", path, strerror(errno));
 
-	phantom_iso_time(calibrated, options->date, phantom_injection_minutes(1));
+	for (int i = 0, at = 0; i < treatment->n_sessions; i++)
+		at += snprintf(studies + at, sizeof studies - (size_t)at, "  <study uid=\"%s\"/>\n",
+			       treatment->sessions[i].study_uid);
+	phantom_iso_time(calibrated, options->date, treatment->injection_min[0]);
 	fprintf(file,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		"<!-- A synthetic treatment made by holmia phantom; no person. -->\n"
 		"<treatment xmlns=\"urn:holmia:treatment:1\">\n"
 		"  <patient id=\"%s\" issuer=\"HOLMIA\"/>\n"
-		"  <study uid=\"%s\"/>\n"
+		"%s"
 		"  <product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
 		"  <position id=\"PHA\" description=\"proper hepatic artery\" "
 		"planned-activity-mbq=\"%.3f\">\n",
-		options->patient_id, treatment->study_uid, options->activity_mbq);
+		options->patient_id, studies, options->activity_mbq);
 	for (int j = 0; j < options->injections; j++) {
-		phantom_iso_time(start, options->date, phantom_injection_minutes(j + 1));
+		phantom_iso_time(start, options->date, treatment->injection_min[j]);
 		fprintf(file,
 			"    <injection number=\"%d\" planned-percent=\"%.6g\" start=\"%s\" "
 			"net-activity-mbq=\"%.6f\"\n"
@@ -81,7 +84,7 @@ static void put_numbers(FILE *file, const char *name, const double *values, int 
 {
 	fprintf(file, "\"%s\": [", name);
 	for (int i = 0; i < count; i++)
-		fprintf(file, isfinite(values[i]) ? "%s%.9g" : "%snull", i ? ", " : "", values[i]);
+		fprintf(file, isfinite(values[i]) ? "%s%.12g" : "%snull", i ? ", " : "", values[i]);
 	fprintf(file, "]%s", after);
 }
 
@@ -186,7 +189,7 @@ static void put_injections(FILE *file, const struct phantom_treatment *treatment
 	fputs("  \"injections\": [\n", file);
 	for (int j = 0; j < course->injections; j++) {
 		char start[32];
-		phantom_iso_time(start, treatment->options.date, phantom_injection_minutes(j + 1));
+		phantom_iso_time(start, treatment->options.date, treatment->injection_min[j]);
 		fprintf(file, "    {\"number\": %d, \"start\": \"%s\", ", j + 1, start);
 		put_number(file, "planned_percent", treatment->options.percent[j], ", ");
 		put_number(file, "net_activity_mbq", course->activity_mbq[j], ", ");
@@ -204,9 +207,11 @@ static void put_parameters(FILE *file, const struct phantom_treatment *treatment
 {
 	const struct phantom_options *options = &treatment->options;
 	const struct phantom_model *model = &treatment->model;
-	fprintf(file, "  \"parameters\": {\"seed\": %llu, ", (unsigned long long)options->seed);
+	fprintf(file, "  \"parameters\": {\"seed\": %.0f, ", options->seed);
 	put_number(file, "snr", options->snr, ", ");
 	put_number(file, "oblique_deg", options->oblique_deg, ", ");
+	put_numbers(file, "motion_mm_deg", options->motion, 2, ", ");
+	put_number(file, "breathing_mm", options->breathing_mm, ",\n    ");
 	fprintf(file, "\"small\": %s, \"gas\": %s, \"sharp\": %s, \"onto\": %s,\n    ",
 		options->small ? "true" : "false", options->gas ? "true" : "false",
 		options->sharp ? "true" : "false", options->onto ? "true" : "false");
@@ -226,17 +231,31 @@ static void put_parameters(FILE *file, const struct phantom_treatment *treatment
 	put_number(file, "density_g_per_ml", treatment->course.density_g_per_ml, "},\n");
 }
 
+/* Where the patient lies in every series: point of the anatomy -> the same tissue in the series
+ * (anatomy_to_series, rows of a 3x4 matrix), and back. */
 static void put_transforms(FILE *file, const struct phantom_treatment *treatment)
 {
 	fputs("  \"transforms\": [\n", file);
-	for (int i = 0; i < treatment->n_series; i++)
+	for (int i = 0; i < treatment->n_series; i++) {
+		const struct phantom_series *series = &treatment->series[i];
+		const double *back = series->pose.from_series;
 		fprintf(file,
 			"    {\"series\": \"%s\", \"description\": \"%s\", \"uid\": \"%s\", "
-			"\"after_injection\": %d,\n"
-			"     \"to_anatomy\": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}%s\n",
-			treatment->series[i].folder, treatment->series[i].description,
-			treatment->series[i].uid, treatment->series[i].after_injection,
-			i + 1 < treatment->n_series ? "," : "");
+			"\"after_injection\": %d,\n     \"study_uid\": \"%s\", "
+			"\"frame_of_reference\": \"%s\",\n     ",
+			series->folder, series->description, series->uid, series->after_injection,
+			treatment->sessions[series->session].study_uid,
+			treatment->sessions[series->session].grid.frame_of_reference);
+		put_number(file, "breathing_mm", series->pose.breathing_mm, ", ");
+		put_number(file, "gas_slip_mm", series->pose.gas_slip_mm, ",\n     ");
+		put_numbers(file, "anatomy_to_series", series->pose.to_series, RIGID_SIZE,
+			    ",\n     \"to_anatomy\": [");
+		for (int row = 0; row < 3; row++)
+			fprintf(file, "[%.12g, %.12g, %.12g, %.12g]%s", back[4 * row],
+				back[4 * row + 1], back[4 * row + 2], back[4 * row + 3],
+				row < 2 ? ", " : "]}");
+		fputs(i + 1 < treatment->n_series ? ",\n" : "\n", file);
+	}
 	fputs("  ],\n", file);
 }
 
@@ -251,11 +270,11 @@ enum status_code phantom_write_truth(const struct phantom_treatment *treatment, 
 		"  \"note\": \"per injection lists are cumulative: after injection 1, 2, ...; "
 		"after_injection 0 is the baseline, -1 the anatomy\",\n"
 		"  \"patient_id\": \"%s\", \"study_uid\": \"%s\",\n",
-		treatment->options.patient_id, treatment->study_uid);
+		treatment->options.patient_id, treatment->sessions[0].study_uid);
 	put_parameters(file, treatment);
-	put_grid(file, "grid", &treatment->scan.grid, ",\n");
+	put_grid(file, "grid", &treatment->sessions[0].grid, ",\n");
 	if (treatment->anatomy.grid.slices > 0)
-		put_grid(file, "anatomy_grid", &treatment->anatomy.grid, ",\n");
+		put_grid(file, "anatomy_grid", &treatment->sessions[0].anatomy_grid, ",\n");
 	put_injections(file, treatment);
 	put_transforms(file, treatment);
 	put_vois(file, treatment);

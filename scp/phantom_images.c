@@ -38,21 +38,22 @@ void phantom_mr_series(struct mr_image_series *out, const struct phantom_treatme
 {
 	const struct phantom_series *from = &treatment->series[series];
 	bool anatomy = from->after_injection < 0;
-	const struct phantom_scan *scan = anatomy ? &treatment->anatomy : &treatment->scan;
-	int echoes = anatomy ? 1 : scan->echoes;
+	const struct phantom_session *session = &treatment->sessions[from->session];
+	const struct grid *grid = anatomy ? &session->anatomy_grid : &session->grid;
+	int echoes = anatomy ? 1 : treatment->scan.echoes;
 	*out = (struct mr_image_series){
-	    .study = &treatment->study,
+	    .study = &session->study,
 	    .series_instance_uid = from->uid,
 	    .description = from->description,
 	    .sequence_name = anatomy ? "fl3d1" : "fl2d_me",
 	    .acquisition_datetime = from->datetime,
 	    .number = from->number,
-	    .grid = &scan->grid,
+	    .grid = grid,
 	    .tr_ms = anatomy ? 4.1 : treatment->tr_ms,
 	    .flip_deg = anatomy ? 10 : treatment->flip_deg,
 	    .field_strength_t = treatment->field_strength_t,
 	    .echoes = echoes,
-	    .images = scan->grid.slices * echoes,
+	    .images = grid->slices * echoes,
 	    .window_centre = 0.8 * PHANTOM_LIVER_SIGNAL,
 	    .window_width = 1.6 * PHANTOM_LIVER_SIGNAL,
 	};
@@ -84,11 +85,39 @@ struct slice_work {
 	const char *folder, *what;
 	bool anatomy;
 	int slices;
-	int series_of[PHANTOM_MAX_SERIES]; /* series index of multi-echo series 0, 1.. */
-	pthread_mutex_t lock;		   /* guards done and st */
+	int series_of[PHANTOM_MAX_SERIES]; /* series index of the anatomy, or of the multi-echo ones
+					    */
+	int n_series;
+	pthread_mutex_t lock; /* guards done and st */
 	int done;
 	struct status *st;
 };
+
+/* The series from `first` on that see the patient alike; returns how many. */
+static int gather_view(struct phantom_view *view, const struct slice_work *work, int first)
+{
+	const struct phantom_series *all = work->treatment->series;
+	*view = (struct phantom_view){.pose = &all[work->series_of[first]].pose};
+	for (int i = first; i < work->n_series; i++) {
+		const struct phantom_series *series = &all[work->series_of[i]];
+		if (memcmp(&series->pose, view->pose, sizeof series->pose) != 0)
+			break;
+		view->after[view->n_series++] = series->after_injection;
+	}
+	return view->n_series;
+}
+
+static enum status_code write_images(const struct slice_work *work, int first, int n_series,
+				     int slice, const uint16_t *pixels, size_t area,
+				     struct status *st)
+{
+	int echoes = work->anatomy ? 1 : work->treatment->scan.echoes;
+	for (int image = 0; image < n_series * echoes && st->code == STATUS_OK; image++)
+		(void)!phantom_write_image(work->treatment, work->folder,
+					   work->series_of[first + image / echoes], slice,
+					   image % echoes, pixels + (size_t)image * area, st);
+	return st->code;
+}
 
 static enum status_code make_slice(const struct slice_work *work, int slice, struct status *st)
 {
@@ -96,19 +125,22 @@ static enum status_code make_slice(const struct slice_work *work, int slice, str
 	const struct phantom_scan *scan = work->anatomy ? &treatment->anatomy : &treatment->scan;
 	size_t area = (size_t)scan->grid.rows * (size_t)scan->grid.columns;
 	int echoes = work->anatomy ? 1 : scan->echoes;
-	int series = work->anatomy ? 1 : 1 + treatment->course.injections;
-	uint16_t *pixels = malloc((size_t)(series * echoes) * area * sizeof *pixels);
+	uint16_t *pixels = malloc((size_t)(work->n_series * echoes) * area * sizeof *pixels);
 	if (!pixels)
 		return status_fail(st, STATUS_RETRY, "no memory for a slice");
-	if (work->anatomy)
-		(void)!phantom_anatomy_slice(pixels, &treatment->model, scan, slice, st);
-	else
-		(void)!phantom_multi_echo_slice(pixels, &treatment->model, &treatment->course, scan,
-						slice, st);
-	for (int image = 0; image < series * echoes && st->code == STATUS_OK; image++)
-		(void)!phantom_write_image(treatment, work->folder, work->series_of[image / echoes],
-					   slice, image % echoes, pixels + (size_t)image * area,
-					   st);
+	if (work->anatomy) {
+		if (phantom_anatomy_slice(pixels, &treatment->model, scan, slice, st) == STATUS_OK)
+			(void)!write_images(work, 0, 1, slice, pixels, area, st);
+	} else {
+		struct phantom_view view;
+		for (int first = 0; first < work->n_series && st->code == STATUS_OK;
+		     first += view.n_series) {
+			int count = gather_view(&view, work, first);
+			if (phantom_multi_echo_slice(pixels, &treatment->model, &treatment->course,
+						     scan, &view, slice, st) == STATUS_OK)
+				(void)!write_images(work, first, count, slice, pixels, area, st);
+		}
+	}
 	free(pixels);
 	return st->code;
 }
@@ -136,7 +168,8 @@ static enum status_code run_slices(struct slice_work *work, struct status *st)
 {
 	work->st = st;
 	pthread_mutex_init(&work->lock, NULL);
-	parallel_for((size_t)work->slices, 1, work->treatment->options.threads, make_slices, work);
+	parallel_for((size_t)work->slices, 1, (int)work->treatment->options.threads, make_slices,
+		     work);
 	pthread_mutex_destroy(&work->lock);
 	if (process_stop)
 		status_fail(st, STATUS_RETRY, "interrupted");
@@ -155,16 +188,15 @@ enum status_code phantom_write_abdomen(const struct phantom_treatment *treatment
 				     .what = "T1w slices",
 				     .anatomy = true,
 				     .slices = treatment->anatomy.grid.slices};
-	int count = 0;
 	for (int i = 0; i < treatment->n_series; i++) {
 		char path[PATH_ROOM];
 		snprintf(path, sizeof path, "%s/%s", folder, treatment->series[i].folder);
 		if (phantom_make_folder(path, st) != STATUS_OK)
 			return st->code;
 		if (treatment->series[i].after_injection < 0)
-			anatomy.series_of[0] = i;
+			anatomy.series_of[anatomy.n_series++] = i;
 		else
-			multi_echo.series_of[count++] = i;
+			multi_echo.series_of[multi_echo.n_series++] = i;
 	}
 	if (run_slices(&multi_echo, st) != STATUS_OK)
 		return st->code;
@@ -222,9 +254,9 @@ static enum status_code write_drawn(const struct drawn_regions *drawn, char (*im
 	struct dataset *ds = NULL;
 	uid_derive(sop_uid, treatment->hash, "structure-set");
 	uid_derive(series_uid, treatment->hash, "structure-set-series");
-	phantom_datetime(datetime, treatment->options.date, phantom_injection_minutes(1) - 2);
+	phantom_datetime(datetime, treatment->options.date, treatment->injection_min[0] - 2);
 	const struct rt_structure_input input = {
-	    .study = &treatment->study,
+	    .study = &treatment->sessions[0].study,
 	    .sop_instance_uid = sop_uid,
 	    .series_instance_uid = series_uid,
 	    .series_number = 90,
@@ -252,7 +284,8 @@ enum status_code phantom_write_structures(const struct phantom_treatment *treatm
 					  const char *folder, struct status *st)
 {
 	bool on_anatomy = treatment->series[treatment->drawn_on].after_injection < 0;
-	const struct grid *grid = on_anatomy ? &treatment->anatomy.grid : &treatment->scan.grid;
+	const struct phantom_session *session = &treatment->sessions[0];
+	const struct grid *grid = on_anatomy ? &session->anatomy_grid : &session->grid;
 	struct drawn_regions drawn = {.count = 0};
 	char(*image_uids)[65] = calloc((size_t)grid->slices, sizeof *image_uids);
 	if (!image_uids)

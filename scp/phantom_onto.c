@@ -147,7 +147,8 @@ static enum status_code set_uptake(struct phantom_treatment *treatment, struct s
 	    HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ / HOLMIUM_TISSUE_DENSITY_G_PER_ML;
 	struct phantom_model *model = &treatment->model;
 	struct phantom_integrals integrals;
-	if (phantom_integrate(&integrals, model, 1, treatment->options.threads, st) != STATUS_OK)
+	if (phantom_integrate(&integrals, model, 1, (int)treatment->options.threads, st) !=
+	    STATUS_OK)
 		return st->code;
 	double gy_ml = LIVER_DOSE_GY * integrals.weight_ml[0][0];
 	for (int i = 0; i < model->n_tumours; i++)
@@ -175,7 +176,7 @@ static enum status_code plan_onto(struct phantom_treatment *treatment,
 	       (size_t)series->echoes * sizeof series->te_ms[0]);
 	treatment->scan.snr = (double)INFINITY;
 	treatment->options.snr = (double)INFINITY;
-	treatment->scan.seed = options->seed;
+	treatment->scan.seed = (uint64_t)options->seed;
 	treatment->tr_ms = series->tr_ms;
 	treatment->flip_deg = series->flip_deg;
 	treatment->field_strength_t = series->field_strength_t;
@@ -186,7 +187,7 @@ static enum status_code plan_onto(struct phantom_treatment *treatment,
 	digest_text(digest, "holmia phantom onto 1");
 	digest_text(digest, options->patient_id);
 	digest_text(digest, options->date);
-	digest_double(digest, (double)options->seed);
+	digest_double(digest, options->seed);
 	digest_double(digest, options->activity_mbq);
 	for (int j = 0; j < options->injections; j++)
 		digest_double(digest, options->percent[j]);
@@ -208,29 +209,30 @@ static enum status_code relabel(struct dataset *ds, const struct phantom_treatme
 				int series, int slice, int echo, struct status *st)
 {
 	const struct phantom_series *into = &treatment->series[series];
+	const struct phantom_session *session = &treatment->sessions[into->session];
 	struct writer w = writer_begin(ds, st);
 	char uid[65];
 	phantom_image_uid(uid, treatment, series, slice, echo);
 	writer_string(&w, AT(TAG_SOPInstanceUID), uid);
-	writer_string(&w, AT(TAG_StudyInstanceUID), treatment->study_uid);
+	writer_string(&w, AT(TAG_StudyInstanceUID), session->study_uid);
 	writer_string(&w, AT(TAG_SeriesInstanceUID), into->uid);
-	writer_string(&w, AT(TAG_FrameOfReferenceUID), treatment->scan.grid.frame_of_reference);
-	writer_string(&w, AT(TAG_PatientName), treatment->study.patient_name);
-	writer_string(&w, AT(TAG_PatientID), treatment->study.patient_id);
-	writer_string(&w, AT(TAG_IssuerOfPatientID), treatment->study.patient_issuer);
+	writer_string(&w, AT(TAG_FrameOfReferenceUID), session->grid.frame_of_reference);
+	writer_string(&w, AT(TAG_PatientName), session->study.patient_name);
+	writer_string(&w, AT(TAG_PatientID), session->study.patient_id);
+	writer_string(&w, AT(TAG_IssuerOfPatientID), session->study.patient_issuer);
 	writer_empty(&w, AT(TAG_PatientBirthDate));
 	writer_string(&w, AT(TAG_PatientSex), "O");
 	writer_empty(&w, AT(TAG_AccessionNumber));
 	writer_string(&w, AT(TAG_StudyID), "1");
-	writer_string(&w, AT(TAG_StudyDescription), treatment->study.study_description);
+	writer_string(&w, AT(TAG_StudyDescription), session->study.study_description);
 	writer_int(&w, AT(TAG_SeriesNumber), into->number);
 	writer_string(&w, AT(TAG_SeriesDescription), into->description);
-	writer_date_time(&w, TAG_StudyDate, TAG_StudyTime, treatment->study_datetime);
+	writer_date_time(&w, TAG_StudyDate, TAG_StudyTime, session->datetime);
 	writer_date_time(&w, TAG_SeriesDate, TAG_SeriesTime, into->datetime);
 	writer_date_time(&w, TAG_AcquisitionDate, TAG_AcquisitionTime, into->datetime);
 	writer_date_time(&w, TAG_ContentDate, TAG_ContentTime, into->datetime);
 	writer_string(&w, AT(TAG_AcquisitionDateTime), into->datetime);
-	writer_string(&w, AT(TAG_TimezoneOffsetFromUTC), treatment->study.utc_offset);
+	writer_string(&w, AT(TAG_TimezoneOffsetFromUTC), session->study.utc_offset);
 	writer_int(&w, AT(TAG_ImagesInAcquisition),
 		   treatment->scan.grid.slices * treatment->scan.echoes);
 	return w.code;
@@ -352,7 +354,7 @@ static enum status_code load_series(float **samples, struct source_images *sourc
 	*samples = malloc((size_t)series->echoes * grid_voxels(&series->grid) * sizeof **samples);
 	if (!*samples)
 		return status_fail(st, STATUS_RETRY, "no memory for the images");
-	return mr_series_load(*samples, series, read_image, source, options->threads, st);
+	return mr_series_load(*samples, series, read_image, source, (int)options->threads, st);
 }
 
 enum status_code phantom_write_onto(struct phantom_treatment *treatment,
@@ -364,8 +366,8 @@ enum status_code phantom_write_onto(struct phantom_treatment *treatment,
 	float *samples = NULL;
 	double sigma = 0;
 	if (load_series(&samples, &source, options, st) == STATUS_OK &&
-	    phantom_study_tissue(&tissue, &sigma, &source.series, samples, options->threads, st) ==
-		STATUS_OK &&
+	    phantom_study_tissue(&tissue, &sigma, &source.series, samples, (int)options->threads,
+				 st) == STATUS_OK &&
 	    plan_onto(treatment, options, &source, sigma, &tissue, st) == STATUS_OK)
 		(void)!write_series(treatment, &source, samples, folder, st);
 	mr_series_free(&source.series);

@@ -14,6 +14,8 @@
 #define ANATOMY_MIN	    (9 * 60 + 50)
 #define FIRST_INJECTION_MIN (10 * 60 + 5)
 #define SCAN_AFTER_MIN	    10
+#define INJECTION_MIN	    20 /* from one injection to the next */
+#define AWAY_MIN	    45 /* more when the patient leaves the scanner between */
 
 /* QuiremSpheres at 3 T and 310 K by static dephasing theory (physics of the project's example
  * configuration). */
@@ -23,10 +25,9 @@
 
 #define QUADRATURE_STEP_MM 1.0
 
-int phantom_injection_minutes(int injection)
-{
-	return FIRST_INJECTION_MIN + (injection - 1) * PHANTOM_INJECTION_MIN;
-}
+/* Once out of the scanner the patient starts this far from where the baseline saw them. */
+#define APART_MM  15.0
+#define APART_DEG 8.0
 
 void phantom_datetime(char text[24], const char *date, int minutes)
 {
@@ -58,35 +59,8 @@ static void make_grid(struct grid *grid, int size, int slices, double pixel_mm, 
 	}
 }
 
-/* Refuses a tilt that would cut the liver off. */
-static enum status_code check_liver_fits(const struct phantom_treatment *treatment,
-					 struct status *st)
-{
-	const struct grid *grid = &treatment->scan.grid;
-	const double *steps[3] = {grid->column_step_mm, grid->row_step_mm, grid->slice_step_mm};
-	const int counts[3] = {grid->columns, grid->rows, grid->slices};
-	for (int body = 0; body < treatment->model.liver_bodies; body++) {
-		const struct phantom_ellipsoid *shape = &treatment->model.liver[body];
-		for (int axis = 0; axis < 3; axis++) {
-			double spacing = grid_spacing_mm(grid, axis), centre = 0, reach = 0;
-			for (int i = 0; i < 3; i++) {
-				double along = steps[axis][i] / spacing;
-				centre += along * shape->centre_mm[i];
-				reach += along * along * shape->semi_mm[i] * shape->semi_mm[i];
-			}
-			if (fabs(centre) + sqrt(reach) > counts[axis] * spacing / 2)
-				return status_fail(
-				    st, STATUS_CONFIG,
-				    "--oblique %g turns the liver out of the images; "
-				    "use less",
-				    treatment->options.oblique_deg);
-		}
-	}
-	return STATUS_OK;
-}
-
-static void add_series(struct phantom_treatment *treatment, const char *folder,
-		       const char *description, int after_injection, int minutes)
+static struct phantom_series *add_series(struct phantom_treatment *treatment, const char *folder,
+					 const char *description, int after_injection, int minutes)
 {
 	struct phantom_series *series = &treatment->series[treatment->n_series++];
 	char purpose[64];
@@ -97,6 +71,8 @@ static void add_series(struct phantom_treatment *treatment, const char *folder,
 	snprintf(purpose, sizeof purpose, "series:%s", folder);
 	uid_derive(series->uid, treatment->hash, purpose);
 	phantom_datetime(series->datetime, treatment->options.date, minutes);
+	phantom_pose_rest(&series->pose);
+	return series;
 }
 
 static void plan_series(struct phantom_treatment *treatment)
@@ -112,20 +88,77 @@ static void plan_series(struct phantom_treatment *treatment)
 		char folder[20], description[40];
 		snprintf(folder, sizeof folder, "after_%d", k);
 		snprintf(description, sizeof description, "T2* multi-echo after %d", k);
-		add_series(treatment, folder, description, k,
-			   phantom_injection_minutes(k) + SCAN_AFTER_MIN);
+		struct phantom_series *series =
+		    add_series(treatment, folder, description, k,
+			       treatment->injection_min[k - 1] + SCAN_AFTER_MIN);
+		series->session = options->leaves_after > 0 && k > options->leaves_after;
 	}
-	phantom_datetime(treatment->study_datetime, options->date, BASELINE_MIN - 10);
-	treatment->study = (struct mr_image_study){
-	    .patient_id = options->patient_id,
+}
+
+/* A study and a frame of reference for each stay in the scanner. */
+static void plan_session(struct phantom_treatment *treatment, int minutes)
+{
+	int index = treatment->n_sessions++;
+	struct phantom_session *session = &treatment->sessions[index];
+	const char *const purposes[PHANTOM_MAX_SESSIONS][2] = {{"study", "frame-of-reference"},
+							       {"study-2", "frame-of-reference-2"}};
+	uid_derive(session->study_uid, treatment->hash, purposes[index][0]);
+	phantom_datetime(session->datetime, treatment->options.date, minutes);
+	session->grid = treatment->scan.grid;
+	session->anatomy_grid = treatment->anatomy.grid;
+	uid_derive(session->grid.frame_of_reference, treatment->hash, purposes[index][1]);
+	memcpy(session->anatomy_grid.frame_of_reference, session->grid.frame_of_reference,
+	       sizeof session->grid.frame_of_reference);
+	session->study = (struct mr_image_study){
+	    .patient_id = treatment->options.patient_id,
 	    .patient_issuer = "HOLMIA",
 	    .patient_name = "Phantom^Synthetic",
-	    .study_instance_uid = treatment->study_uid,
+	    .study_instance_uid = session->study_uid,
 	    .study_description = "166Ho radioembolization MRI (synthetic)",
-	    .study_datetime = treatment->study_datetime,
+	    .study_datetime = session->datetime,
 	    .utc_offset = PHANTOM_UTC_OFFSET,
 	    .comment = treatment->comment,
 	};
+}
+
+static void plan_day(struct phantom_treatment *treatment)
+{
+	int leaves_after = (int)treatment->options.leaves_after;
+	int minutes = FIRST_INJECTION_MIN;
+	plan_session(treatment, BASELINE_MIN - 10);
+	for (int k = 1; k <= treatment->options.injections; k++, minutes += INJECTION_MIN) {
+		if (leaves_after > 0 && k == leaves_after + 1) {
+			minutes += AWAY_MIN;
+			plan_session(treatment, minutes - 10);
+		}
+		treatment->injection_min[k - 1] = minutes;
+	}
+	plan_series(treatment);
+}
+
+/* Where the patient lies in each series; without motion all stay at rest. */
+static enum status_code plan_motion(struct phantom_treatment *treatment, struct status *st)
+{
+	const struct phantom_options *options = &treatment->options;
+	struct phantom_motion motion = {.shift_mm = options->motion[0],
+					.angle_deg = options->motion[1],
+					.shift_apart_mm = APART_MM,
+					.angle_apart_deg = APART_DEG,
+					.leaves_after = (int)options->leaves_after,
+					.breathing_mm = options->breathing_mm};
+	struct phantom_pose poses[PHANTOM_MAX_SERIES];
+	int after[PHANTOM_MAX_SERIES], at[PHANTOM_MAX_SERIES], count = 0;
+	for (int i = 0; i < treatment->n_series; i++)
+		if (treatment->series[i].after_injection >= 0) {
+			after[count] = treatment->series[i].after_injection;
+			at[count++] = i;
+		}
+	if (phantom_poses(poses, after, count, &motion, &treatment->model, &treatment->scan.grid,
+			  (uint64_t)options->seed, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < count; i++)
+		treatment->series[at[i]].pose = poses[i];
+	return STATUS_OK;
 }
 
 enum status_code phantom_plan_course(struct phantom_treatment *treatment, struct status *st)
@@ -133,18 +166,13 @@ enum status_code phantom_plan_course(struct phantom_treatment *treatment, struct
 	struct phantom_options *options = &treatment->options;
 	struct phantom_course *course = &treatment->course;
 
-	uid_derive(treatment->study_uid, treatment->hash, "study");
-	uid_derive(treatment->scan.grid.frame_of_reference, treatment->hash, "frame-of-reference");
-	memcpy(treatment->anatomy.grid.frame_of_reference, treatment->scan.grid.frame_of_reference,
-	       sizeof treatment->anatomy.grid.frame_of_reference);
-	plan_series(treatment);
-
+	plan_day(treatment);
 	course->injections = options->injections;
 	course->relaxivity_per_s_per_mg_per_ml = RELAXIVITY_PER_S_PER_MG_PER_ML;
 	course->dose_constant_mj_per_mbq = HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ;
 	course->density_g_per_ml = HOLMIUM_TISSUE_DENSITY_G_PER_ML;
 	for (int j = 0; j < options->injections; j++) {
-		double later_h = j * PHANTOM_INJECTION_MIN / 60.0;
+		double later_h = (treatment->injection_min[j] - treatment->injection_min[0]) / 60.0;
 		course->activity_mbq[j] = options->activity_mbq * options->percent[j] / 100;
 		course->specific_activity_mbq_per_mg[j] =
 		    SPECIFIC_ACTIVITY_MBQ_PER_MG * exp(-log(2) * later_h / HOLMIUM_HALF_LIFE_H);
@@ -152,7 +180,7 @@ enum status_code phantom_plan_course(struct phantom_treatment *treatment, struct
 		    course->activity_mbq[j] / course->specific_activity_mbq_per_mg[j];
 	}
 	if (phantom_integrate(&treatment->integrals, &treatment->model, QUADRATURE_STEP_MM,
-			      options->threads, st) != STATUS_OK)
+			      (int)options->threads, st) != STATUS_OK)
 		return st->code;
 	return phantom_solve(course, &treatment->model, &treatment->integrals, st);
 }
@@ -163,14 +191,18 @@ static enum status_code hash_options(struct phantom_treatment *treatment, struct
 	struct digest *digest = digest_new();
 	if (!digest)
 		return status_fail(st, STATUS_RETRY, "no memory for a digest");
-	digest_text(digest, "holmia phantom 1");
+	digest_text(digest, "holmia phantom 2");
 	digest_text(digest, options->patient_id);
 	digest_text(digest, options->date);
-	const double numbers[] = {
-	    (double)options->seed,    options->snr,	  options->oblique_deg,
-	    options->small,	      options->gas,	  options->sharp,
-	    options->activity_mbq,    options->echoes,	  options->te1_ms,
-	    options->echo_spacing_ms, options->injections};
+	const double numbers[] = {options->seed,	 options->snr,
+				  options->oblique_deg,	 options->voxel_mm[0],
+				  options->voxel_mm[1],	 options->small,
+				  options->gas,		 options->sharp,
+				  options->motion[0],	 options->motion[1],
+				  options->leaves_after, options->breathing_mm,
+				  options->activity_mbq, options->echoes,
+				  options->te1_ms,	 options->echo_spacing_ms,
+				  options->injections};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		digest_double(digest, numbers[i]);
 	for (int j = 0; j < options->injections; j++)
@@ -184,34 +216,38 @@ enum status_code phantom_plan_abdomen(struct phantom_treatment *treatment,
 {
 	*treatment = (struct phantom_treatment){.options = *options, .sigma = NAN};
 	struct phantom_scan *scan = &treatment->scan;
-	if (options->small) {
-		make_grid(&scan->grid, 96, 24, 3.75, 7, options->oblique_deg);
-		make_grid(&treatment->anatomy.grid, 96, 48, 3.75, 3.5, options->oblique_deg);
-	} else {
-		make_grid(&scan->grid, 256, 40, 1.5, 5, options->oblique_deg);
-		make_grid(&treatment->anatomy.grid, 256, 80, 1.5, 2.5, options->oblique_deg);
-	}
-	scan->echoes = options->echoes;
-	for (int e = 0; e < options->echoes; e++)
+	double in_plane = options->voxel_mm[0], between = options->voxel_mm[1];
+	int size = (int)round((options->small ? 360 : 384) / in_plane);
+	int slices = (int)round((options->small ? 168 : 200) / between);
+	make_grid(&scan->grid, size, slices, in_plane, between, options->oblique_deg);
+	make_grid(&treatment->anatomy.grid, size, 2 * slices, in_plane, between / 2,
+		  options->oblique_deg);
+	scan->echoes = (int)options->echoes;
+	for (int e = 0; e < scan->echoes; e++)
 		scan->te_ms[e] =
 		    round((options->te1_ms + e * options->echo_spacing_ms) * 1e6) / 1e6;
 	scan->snr = options->snr;
-	scan->seed = options->seed;
+	scan->seed = (uint64_t)options->seed;
 	treatment->anatomy.snr = options->snr;
-	treatment->anatomy.seed = options->seed;
+	treatment->anatomy.seed = scan->seed;
 	treatment->tr_ms = 1000;
 	treatment->flip_deg = 70;
 	treatment->field_strength_t = 3;
 	snprintf(treatment->comment, sizeof treatment->comment,
-		 "synthetic: seed %llu, SNR %g, oblique %g%s%s%s",
-		 (unsigned long long)options->seed, options->snr, options->oblique_deg,
-		 options->small ? ", small" : "", options->gas ? ", gas" : "",
+		 "synthetic: seed %.0f, SNR %g, oblique %g%s%s%s", options->seed, options->snr,
+		 options->oblique_deg, options->small ? ", small" : "", options->gas ? ", gas" : "",
 		 options->sharp ? ", sharp" : "");
 
 	phantom_model_abdomen(&treatment->model, options->gas, options->sharp);
-	if (check_liver_fits(treatment, st) != STATUS_OK)
-		return st->code;
+	struct phantom_pose rest;
+	phantom_pose_rest(&rest);
+	if (!phantom_pose_fits(&rest, &treatment->model, &scan->grid))
+		return status_fail(st, STATUS_CONFIG,
+				   "--oblique %g turns the liver out of the images; use less",
+				   options->oblique_deg);
 	if (hash_options(treatment, st) != STATUS_OK)
 		return st->code;
-	return phantom_plan_course(treatment, st);
+	if (phantom_plan_course(treatment, st) != STATUS_OK)
+		return st->code;
+	return plan_motion(treatment, st);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "phantom.h"
+#include "phantom_pose.h"
 
 #define PI 3.14159265358979323846
 
@@ -201,12 +202,15 @@ static void signals_follow_the_field(void **state)
 	const double *centre = model.tumours[3].shape.centre_mm;
 	double voxel[3];
 	grid_to_voxel(&scan.grid, centre, voxel);
+	struct phantom_pose rest;
+	phantom_pose_rest(&rest);
+	const struct phantom_view view = {.pose = &rest, .after = {0, 1, 2, 3, 4}, .n_series = 5};
 	size_t area = 96 * 96, at = (size_t)lround(voxel[1]) * 96 + (size_t)lround(voxel[0]);
 	uint16_t *pixels = calloc(15 * area, sizeof *pixels);
 	assert_non_null(pixels);
-	assert_ok(
-	    phantom_multi_echo_slice(pixels, &model, &course, &scan, (int)lround(voxel[2]), &st),
-	    &st);
+	assert_ok(phantom_multi_echo_slice(pixels, &model, &course, &scan, &view,
+					   (int)lround(voxel[2]), &st),
+		  &st);
 	double delta = 0;
 	for (int series = 0; series < 5; series++) {
 		if (series > 0)
