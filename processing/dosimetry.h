@@ -45,10 +45,15 @@
  * Healthy liver: the liver, and each part, minus all tumours. T/N: mean dose of the tumour / mean
  * dose of the healthy liver of its part; of the whole liver where it is in no part.
  *
- * Trend (uptake.h): per tumour and catheter position. x is what was injected so far through the
- * last position that feeds the tumour (its part is the tumour's, or it feeds the whole liver);
+ * Trend (uptake.h): per tumour, group and catheter position. x is what was injected so far through
+ * the last position that feeds the tumour (its part is the tumour's, or it feeds the whole liver);
  * points are the scans after those injections. What another position brought before is the line's
- * intercept.
+ * intercept. A tumour without a mean dose at one of these points is not assessed. The dose at the
+ * next injection is predicted from the same line; when its scan comes, expected_gy and
+ * deviation_percent say how it turned out.
+ *
+ * Advice, only where advice_limit_gy is a number: for each healthy liver the activity, through the
+ * last position that fed it, until its mean dose meets the limit. Research only.
  *
  * Pure: no files, no clock, no DICOM. Same input, same bits at any thread count. Any number of runs
  * may go on at once. */
@@ -146,6 +151,9 @@ struct dosimetry_input {
 	int n_scans;
 	const struct dosimetry_injection *injections; /* 1..n without a gap */
 	int n_injections;
+	/* The injection to come after all of these, net activity as planned, position and part set;
+	 * its other fields are not used. NULL: none known, nothing predicted. Borrowed. */
+	const struct dosimetry_injection *planned;
 	const struct dosimetry_voi *vois; /* may be none: dose maps only */
 	int n_vois;
 };
