@@ -65,6 +65,7 @@ static const struct code table[CODE_COUNT] = {
     [CODE_VOLUME] = SCT("118565006", "Volume"),
     [CODE_MASS] = SCT("118538004", "Mass"),
     [CODE_MEASUREMENT_FAILURE] = DCM("114006", "Measurement failure"),
+    [CODE_NECROSIS] = SCT("6574001", "Necrosis"),
 
     [CODE_AGENT] = SCT("349358000", "Radiopharmaceutical agent"),
     [CODE_RADIONUCLIDE] = SCT("89457008", "Radionuclide"),
@@ -137,16 +138,84 @@ static const struct code table[CODE_COUNT] = {
     [CODE_NOT_MEASURED_VOLUME] = OURS("HO071", "Volume not measured"),
     [CODE_OUTSIDE_MAXIMUM] = OURS("HO123", "Highest absorbed dose outside the liver"),
     [CODE_OUTSIDE_HOT_VOLUME] = OURS("HO124", "Volume outside the liver hotter than any inside"),
-    [CODE_SATURATED_VOLUME] = OURS("HO072", "Volume of saturated voxels (lower bound)"),
+    [CODE_SATURATED_VOLUME] = OURS("HO072", "Volume saturated in the fit (lower bound)"),
     [CODE_S0_KNOWN_VOLUME] = OURS("HO073", "Volume estimated with the baseline signal"),
     [CODE_RELIABILITY] = OURS("HO074", "Reliability"),
     [CODE_TREND] = OURS("HO075", "Uptake over the injections"),
     [CODE_TREND_NOT_ASSESSED] = OURS("HO076", "Not assessed"),
-    [CODE_TREND_LINEAR] = OURS("HO077", "Linear"),
-    [CODE_TREND_SATURATING] = OURS("HO078", "Saturating"),
-    [CODE_TREND_RISING] = OURS("HO079", "Rising"),
+    [CODE_TREND_LINEAR] = OURS("HO077", "Linear uptake"),
+    [CODE_TREND_SATURATING] = OURS("HO078", "Saturating uptake"),
+    [CODE_TREND_RISING] = OURS("HO079", "Rising uptake"),
     [CODE_TREND_EXPECTED] = OURS("HO080", "Mean dose expected from earlier injections"),
     [CODE_TREND_DEVIATION] = OURS("HO081", "Deviation from the expected mean dose"),
+    [CODE_INTERVAL_LOWER] = OURS("HO180", "Lower limit of the 95 % interval"),
+    [CODE_INTERVAL_UPPER] = OURS("HO181", "Upper limit of the 95 % interval"),
+    [CODE_UPTAKE_AMOUNT] = OURS("HO182", "Amount of uptake"),
+    [CODE_UPTAKE_HARDLY_ANY] = OURS("HO183", "Hardly any uptake"),
+    [CODE_PREDICTED_NEXT] = OURS("HO184", "Mean dose predicted after the next injection"),
+    [CODE_PREDICTED_BEFORE] = OURS("HO187", "Mean dose predicted before the last injection"),
+    [CODE_PREDICTION_DIFFERENCE] = OURS("HO188", "Mean dose minus its prediction"),
+    [CODE_ADVICE] = OURS("HO190", "Research advice, not a prescription"),
+
+    [CODE_MEASURABILITY] = OURS("HO150", "Measurability of the absorbed dose"),
+    [CODE_MEASURABLE] = OURS("HO151", "Measurable"),
+    [CODE_LIMITED] = OURS("HO152", "Limited"),
+    [CODE_NOT_MEASURABLE] = OURS("HO153", "Not measurable"),
+    [CODE_REASON] = OURS("HO154", "Reason"),
+    [CODE_REASON_ARTEFACT] = OURS("HO155", "Susceptibility artefact before any microspheres"),
+    [CODE_REASON_NO_SIGNAL] = OURS("HO156", "No signal before any microspheres"),
+    [CODE_REASON_OUTSIDE] = OURS("HO157", "Beyond the slices of the scan"),
+    [CODE_REASON_FIT_SATURATED] = OURS("HO158", "Saturated in the fit: lower bound"),
+    [CODE_REASON_FEW_ECHOES] = OURS("HO159", "Fewer than three usable echoes"),
+    [CODE_REASON_OSCILLATION] = OURS("HO160", "In- and out-of-phase oscillation (fat)"),
+    [CODE_REASON_REGISTRATION] = OURS("HO161", "Residual of the alignment above its limit"),
+
+    [CODE_UNCERTAINTY] = OURS("HO162", "Standard uncertainty of mean absorbed dose"),
+    [CODE_UNCERTAINTY_RANDOM] = OURS("HO163", "Component: random, from the fits of R2*"),
+    [CODE_UNCERTAINTY_REGISTRATION] = OURS("HO164", "Component: alignment of the images"),
+    [CODE_UNCERTAINTY_RELAXIVITY] = OURS("HO165", "Component: relaxivity"),
+    [CODE_UNCERTAINTY_SPECIFIC_ACTIVITY] = OURS("HO166", "Component: specific activity"),
+    [CODE_HEALTHY_UNCERTAINTY] =
+	OURS("HO168", "Standard uncertainty of mean dose to healthy liver"),
+    [CODE_RECOVERY_UNCERTAINTY] = OURS("HO169", "Standard uncertainty of activity recovery ratio"),
+
+    [CODE_EXCLUDED_VOLUME] = OURS("HO170", "Volume of the region excluded as artefact"),
+    [CODE_OSCILLATING_VOLUME] = OURS("HO171", "Volume with in- and out-of-phase oscillation"),
+    [CODE_NECROTIC_VOLUME] = OURS("HO172", "Volume of necrosis, not in the mass"),
+    [CODE_DOSE_VARIATION] = OURS("HO173", "Coefficient of variation of absorbed dose"),
+    [CODE_KERNEL_MEAN_DOSE] = OURS("HO174", "Mean absorbed dose by beta kernel"),
+    [CODE_KERNEL_D90] = OURS("HO175", "D90 by beta kernel"),
+    [CODE_KERNEL_D70] = OURS("HO176", "D70 by beta kernel"),
+    [CODE_KERNEL_MAXIMUM_DOSE] = OURS("HO177", "Maximum absorbed dose by beta kernel"),
+    [CODE_KERNEL_HEALTHY_MEAN_DOSE] =
+	OURS("HO178", "Mean absorbed dose to healthy liver by beta kernel"),
+    [CODE_KERNEL_LOST_SHARE] = OURS("HO179", "Energy lost from the map of the beta kernel"),
+
+    [CODE_ALIGNMENT] = OURS("HO191", "Alignment"),
+    [CODE_ALIGNED_IMAGES] = OURS("HO192", "Images aligned"),
+    [CODE_ALIGNMENT_ORIGIN] = OURS("HO193", "Origin of the alignment"),
+    [CODE_ALIGNMENT_REGISTERED] = OURS("HO194", "Found by registration"),
+    [CODE_ALIGNMENT_IDENTITY] = OURS("HO195", "Identity kept"),
+    [CODE_ALIGNMENT_GIVEN] = OURS("HO196", "Given by the site"),
+    [CODE_ALIGNMENT_SAME_GRID] = OURS("HO197", "Same images, nothing to align"),
+    [CODE_ALIGNMENT_NONRIGID] = OURS("HO198", "Found by registration, non-rigid on top"),
+    [CODE_ALIGNMENT_TRANSFORM] = OURS("HO199", "Transform, three rows of four, mm"),
+    [CODE_ALIGNMENT_RESIDUAL] = OURS("HO200", "Residual of the alignment, root mean square"),
+    [CODE_ALIGNMENT_SPREAD] = OURS("HO201", "Spread of the answers of several starts"),
+    [CODE_ALIGNMENT_WORDS] = OURS("HO202", "How the alignment came about"),
+
+    [CODE_RELAXIVITY_UNCERTAINTY] = OURS("HO210", "Standard uncertainty of the relaxivity"),
+    [CODE_SPECIFIC_ACTIVITY_UNCERTAINTY] =
+	OURS("HO211", "Standard uncertainty of the specific activity"),
+    [CODE_INJECTED_ACTIVITY_UNCERTAINTY] =
+	OURS("HO212", "Standard uncertainty of the injected activity"),
+    [CODE_LIMITED_ABOVE] = OURS("HO213", "Doubtful share above which a dose is limited"),
+    [CODE_NOT_MEASURABLE_ABOVE] = OURS("HO214", "Doubtful share above which there is no dose"),
+    [CODE_RECOVERY_LOW] = OURS("HO215", "Lower end of the band for recovery"),
+    [CODE_RECOVERY_HIGH] = OURS("HO216", "Upper end of the band for recovery"),
+    [CODE_ALIGNMENT_LIMIT] = OURS("HO217", "Residual above which an alignment is uncertain"),
+    [CODE_ALIGNMENT_METHOD] = OURS("HO218", "Method of alignment"),
+    [CODE_ADVICE_LIMIT] = OURS("HO219", "Limit of healthy liver for the research advice"),
 
     [CODE_ADMINISTRATIONS] = OURS("HO082", "Administrations"),
     [CODE_ADMINISTRATION] = OURS("HO083", "Administration"),
@@ -185,11 +254,12 @@ static const struct code table[CODE_COUNT] = {
     [UNIT_RELAXIVITY] = UCUM("ml/mg/s", "per second per milligram per milliliter"),
     [UNIT_MJ_PER_MBQ] = UCUM("mJ/MBq", "millijoule per megabecquerel"),
     [UNIT_G_PER_ML] = UCUM("g/ml", "gram per milliliter"),
+    [UNIT_MM] = UCUM("mm", "millimeter"),
 };
 
 static const struct code warnings[] = {
     OURS("HO101", "Relaxivity not calibrated"),
-    OURS("HO102", "Saturated voxels: lower bound"),
+    OURS("HO102", "Saturated in the fit: lower bound"),
     OURS("HO103", "Order of injection and scan unclear"),
     OURS("HO104", "Residual activity pending"),
     OURS("HO105", "Series complete but unconfirmed"),
@@ -239,6 +309,11 @@ const struct code *code_of_warning(const char *value)
 	return &warnings[count - 1];
 }
 
+const struct code *code_warning_row(size_t index)
+{
+	return index < sizeof warnings / sizeof *warnings ? &warnings[index] : NULL;
+}
+
 static const struct code *text_row(struct code_text *text)
 {
 	text->code.value = text->value;
@@ -267,5 +342,28 @@ const struct code *code_recovery_after_injection(struct code_text *text, int inj
 	snprintf(text->value, sizeof text->value, "HOR%02d", injection);
 	snprintf(text->meaning, sizeof text->meaning, "Activity recovery ratio after injection %d",
 		 injection);
+	return text_row(text);
+}
+
+const struct code *code_volume_below_dose(struct code_text *text, double dose_gy)
+{
+	snprintf(text->value, sizeof text->value, "HOU%.6g", dose_gy);
+	snprintf(text->meaning, sizeof text->meaning, "Volume with less than %.6g Gy", dose_gy);
+	return text_row(text);
+}
+
+const struct code *code_piece_below_dose(struct code_text *text, double dose_gy)
+{
+	snprintf(text->value, sizeof text->value, "HOP%.6g", dose_gy);
+	snprintf(text->meaning, sizeof text->meaning,
+		 "Largest connected piece with less than %.6g Gy", dose_gy);
+	return text_row(text);
+}
+
+const struct code *code_dose_of_position(struct code_text *text, int position)
+{
+	snprintf(text->value, sizeof text->value, "HOQ%02d", position);
+	snprintf(text->meaning, sizeof text->meaning,
+		 "Mean absorbed dose from catheter position %d", position);
 	return text_row(text);
 }

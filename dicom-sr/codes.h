@@ -23,7 +23,11 @@
  *   HO133 specific activity older than a day   HO140 emission image
  *   HO134 catheter position without a region   HO141 mass not kept by resampling
  *   HO135 tumour measured in part              HO142 research advice
- *   HO136 tumour not measurable */
+ *   HO136 tumour not measurable
+ *
+ * Two saturations, never one word for both: that of the *fit* (no signal left to fit; a lower bound
+ * of the dose) is HO072, HO102 and HO158, that of the tumour's *uptake* (dose below the line of the
+ * injections before) is HO078. */
 #ifndef CODES_H
 #define CODES_H
 
@@ -86,6 +90,7 @@ enum code_id {
 	CODE_VOLUME,
 	CODE_MASS,
 	CODE_MEASUREMENT_FAILURE,
+	CODE_NECROSIS,
 	/* administrations */
 	CODE_AGENT,
 	CODE_RADIONUCLIDE,
@@ -167,6 +172,70 @@ enum code_id {
 	CODE_TREND_RISING,
 	CODE_TREND_EXPECTED,
 	CODE_TREND_DEVIATION,
+	CODE_INTERVAL_LOWER,
+	CODE_INTERVAL_UPPER,
+	CODE_UPTAKE_AMOUNT,
+	CODE_UPTAKE_HARDLY_ANY,
+	CODE_PREDICTED_NEXT,
+	CODE_PREDICTED_BEFORE,
+	CODE_PREDICTION_DIFFERENCE,
+	CODE_ADVICE,
+	/* 99HOLMIA: can it be believed; the reasons in the order of enum voi_reason */
+	CODE_MEASURABILITY,
+	CODE_MEASURABLE,
+	CODE_LIMITED,
+	CODE_NOT_MEASURABLE,
+	CODE_REASON,
+	CODE_REASON_ARTEFACT,
+	CODE_REASON_NO_SIGNAL,
+	CODE_REASON_OUTSIDE,
+	CODE_REASON_FIT_SATURATED,
+	CODE_REASON_FEW_ECHOES,
+	CODE_REASON_OSCILLATION,
+	CODE_REASON_REGISTRATION,
+	/* 99HOLMIA: uncertainty */
+	CODE_UNCERTAINTY,
+	CODE_UNCERTAINTY_RANDOM,
+	CODE_UNCERTAINTY_REGISTRATION,
+	CODE_UNCERTAINTY_RELAXIVITY,
+	CODE_UNCERTAINTY_SPECIFIC_ACTIVITY,
+	CODE_HEALTHY_UNCERTAINTY,
+	CODE_RECOVERY_UNCERTAINTY,
+	/* 99HOLMIA: more of a region */
+	CODE_EXCLUDED_VOLUME,
+	CODE_OSCILLATING_VOLUME,
+	CODE_NECROTIC_VOLUME,
+	CODE_DOSE_VARIATION,
+	CODE_KERNEL_MEAN_DOSE,
+	CODE_KERNEL_D90,
+	CODE_KERNEL_D70,
+	CODE_KERNEL_MAXIMUM_DOSE,
+	CODE_KERNEL_HEALTHY_MEAN_DOSE,
+	CODE_KERNEL_LOST_SHARE,
+	/* 99HOLMIA: alignment of images */
+	CODE_ALIGNMENT,
+	CODE_ALIGNED_IMAGES,
+	CODE_ALIGNMENT_ORIGIN,
+	CODE_ALIGNMENT_REGISTERED,
+	CODE_ALIGNMENT_IDENTITY,
+	CODE_ALIGNMENT_GIVEN,
+	CODE_ALIGNMENT_SAME_GRID,
+	CODE_ALIGNMENT_NONRIGID,
+	CODE_ALIGNMENT_TRANSFORM,
+	CODE_ALIGNMENT_RESIDUAL,
+	CODE_ALIGNMENT_SPREAD,
+	CODE_ALIGNMENT_WORDS,
+	/* 99HOLMIA: settings */
+	CODE_RELAXIVITY_UNCERTAINTY,
+	CODE_SPECIFIC_ACTIVITY_UNCERTAINTY,
+	CODE_INJECTED_ACTIVITY_UNCERTAINTY,
+	CODE_LIMITED_ABOVE,
+	CODE_NOT_MEASURABLE_ABOVE,
+	CODE_RECOVERY_LOW,
+	CODE_RECOVERY_HIGH,
+	CODE_ALIGNMENT_LIMIT,
+	CODE_ALIGNMENT_METHOD,
+	CODE_ADVICE_LIMIT,
 	/* 99HOLMIA: parts of the report */
 	CODE_ADMINISTRATIONS,
 	CODE_ADMINISTRATION,
@@ -205,13 +274,17 @@ enum code_id {
 	UNIT_RELAXIVITY,
 	UNIT_MJ_PER_MBQ,
 	UNIT_G_PER_ML,
+	UNIT_MM,
 	CODE_COUNT
 };
 
 /* The table's row; never NULL for an id of the enum. Static storage. */
 const struct code *code_get(enum code_id id);
 
-/* "HO101" ... "HO119" -> its row; an unknown code gives HO119, "Other warning". Static storage. */
+/* Row by row, for a list of all: NULL at and beyond the end. */
+const struct code *code_warning_row(size_t index);
+
+/* "HO101" ... "HO142" -> its row; an unknown code gives HO119, "Other warning". Static storage. */
 const struct code *code_of_warning(const char *value);
 
 /* Concept names that carry a number, so that no two measurements of a group share a name. The texts
@@ -225,6 +298,9 @@ struct code_text {
 const struct code *code_volume_at_dose(struct code_text *text, double dose_gy);	     /* HOV100 */
 const struct code *code_dose_after_injection(struct code_text *text, int injection); /* HOA02 */
 const struct code *code_recovery_after_injection(struct code_text *text, int injection); /* HOR02 */
+const struct code *code_volume_below_dose(struct code_text *text, double dose_gy); /* HOU100 */
+const struct code *code_piece_below_dose(struct code_text *text, double dose_gy);  /* HOP100 */
+const struct code *code_dose_of_position(struct code_text *text, int position);	   /* HOQ02 */
 
 #ifdef __cplusplus
 }

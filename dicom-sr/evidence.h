@@ -24,7 +24,10 @@ enum evidence_role {
 	EVIDENCE_BASELINE,
 	EVIDENCE_AFTER,
 	EVIDENCE_VOIS,
-	EVIDENCE_RESULT
+	EVIDENCE_RESULT,
+	EVIDENCE_KERNEL_RESULT, /* RT Dose by the beta kernel */
+	EVIDENCE_REGISTRATION,	/* Spatial Registration given by the site */
+	EVIDENCE_EMISSION	/* SPECT or PET */
 };
 
 struct evidence_instance {
@@ -33,7 +36,7 @@ struct evidence_instance {
 
 struct evidence_series {
 	enum evidence_role role;
-	int after_injection; /* EVIDENCE_AFTER, EVIDENCE_RESULT */
+	int after_injection; /* EVIDENCE_AFTER, EVIDENCE_RESULT, EVIDENCE_KERNEL_RESULT */
 	char study_instance_uid[65], series_instance_uid[65], modality[17], description[260];
 	char acquired[33]; /* DICOM DT, YYYYMMDDHHMMSS[.FFFFFF][+HHMM]; "" unknown */
 	int n_instances;

@@ -14,18 +14,29 @@
  *   inputs                treatment record, series
  *
  * A group's region is SCOORD "Image Region" polylines on the images of the result grid, largest
- * slice first (a viewer opens the first). Its mean dose comes first; no two measurements of a group
- * share a concept name, because viewers label by it. Healthy liver (without tumours) has no outline
- * of its own: its figures stand in the group of the liver or part it is taken from. What was not
- * measured is never a number: for mean doses, activity and T/N a text of the measurement's name
- * then says so; other figures without a value, and what was not asked, are left out.
+ * slice first (a viewer opens the first). First it says whether its dose can be believed (coded,
+ * with coded reasons), then come, for viewers that show five figures: mean dose, its standard
+ * uncertainty, volume, T/N or recovery. No two measurements of a group share a concept name,
+ * because viewers label by it. Healthy liver (without tumours) has no outline of its own: its
+ * figures stand in the group of the liver or part it is taken from. The under-dosed part of a
+ * tumour has a group of its own behind the tumour's; a necrosis is a region with a volume and no
+ * dose.
+ *
+ * What was not measured is never a number: for mean doses, activity and T/N a text of the
+ * measurement's name then says so and why; other figures without a value, and what was not asked,
+ * are left out. A region that is not measurable also carries the mean dose as a number without a
+ * value, qualified as measurement failure, below its coded measurability: as a direct child of the
+ * group a validator calls it an error.
+ *
+ * Two saturations are told apart in words and codes: of the fit (a lower bound), of the uptake.
  *
  * The document is COMPLETE and UNVERIFIED; PRELIMINARY while planned injections are to come, FINAL
  * after the last, without that flag when their number is unknown. Same input, same bytes.
  *
- * Split: measurement_report.c document and its parts in order, measurement_report_group.c the TID
- * 1411 groups, measurement_report_region.c outlines, measurement_report_context.c what surrounds
- * the measurements. */
+ * Split: measurement_report.c document and its parts in order; _group.c the TID 1411 groups,
+ * _dose.c their doses and volumes, _trend.c uptake over the injections, _reliability.c
+ * measurability and uncertainty, _region.c outlines; _context.c warnings, administrations and time
+ * points, _alignment.c how images were brought together, _constants.c constants and inputs. */
 #ifndef MEASUREMENT_REPORT_H
 #define MEASUREMENT_REPORT_H
 
@@ -41,6 +52,29 @@ struct report_voi {
 	const struct outline_set *outlines;
 	/* Per time point: mean of the stored pixels (clamped); NULL or NaN: left out. */
 	const double *stored_mean_gy;
+	/* Tumours: of dosimetry_time_point.underdosed at the last time point. NULL or empty: no
+	 * group of its own. */
+	const struct outline_set *underdosed_outlines;
+};
+
+enum report_alignment_origin {
+	REPORT_ALIGNMENT_SAME_GRID, /* the same images: nothing to align */
+	REPORT_ALIGNMENT_REGISTERED,
+	REPORT_ALIGNMENT_NONRIGID, /* rigid, and non-rigid on top */
+	REPORT_ALIGNMENT_IDENTITY, /* tried and not better, or switched off */
+	REPORT_ALIGNMENT_GIVEN	   /* by the site: record or Spatial Registration object */
+};
+
+/* How one image was brought onto another. */
+struct report_alignment {
+	int after_injection;   /* the scan it belongs to; 0: the baseline */
+	char from[80], to[80]; /* "baseline", "anatomy \"T1w\"", "scan after injection 2" */
+	enum report_alignment_origin origin;
+	/* For a reader: metric and what drove it, why identity was kept, who gave the transform;
+	 * with its numbers, "mutual information -0.91 -> -1.14 nats". "" : none. */
+	char words[400];
+	double transform[RIGID_SIZE];	       /* point of from -> point of to; NaN: not known */
+	double residual_mm, capture_spread_mm; /* registration.h; NaN: not known */
 };
 
 /* A line of the "Flags and warnings" part: a code of 99HOLMIA and words. */
@@ -82,6 +116,13 @@ struct report_input {
 	/* Per time point; NULL or empty UID when unknown; else it also stands in a series of the
 	 * evidence. */
 	const struct evidence_instance *rt_doses;
+	const struct evidence_instance *kernel_doses; /* the same of the beta kernel; NULL: none */
+	/* In any order. Without an entry for a scan, the transform and residual of the result are
+	 * reported in its place. */
+	const struct report_alignment *alignments;
+	int n_alignments;
+	/* "rigid, liver with 10 mm around it", as configured; NULL: not said */
+	const char *alignment_method;
 	const struct evidence_instance *predecessor; /* SR that this one replaces, NULL: none */
 	const char *predecessor_study_uid, *predecessor_series_uid;
 	const char *configuration_fingerprint;

@@ -1,10 +1,9 @@
 /* measurement_report_context.c - what surrounds the measurements: warnings, administrations, time
- * points, constants, inputs */
+ * points */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "holmium.h"
 #include "measurement_report_parts.h"
 
 /* ---- flags and warnings ---- */
@@ -84,6 +83,13 @@ void report_warnings(struct sr_tree *tree, const struct report_input *input)
 	}
 	for (int i = 0; i < input->n_warnings; i++, any = true)
 		add_warning(tree, input->warnings[i].code, input->warnings[i].text);
+	if (isfinite(input->params->advice_limit_gy) && report_last(input)->n_healthy > 0 &&
+	    !already_given(input, "HO142")) {
+		add_warning(tree, "HO142",
+			    "the report holds advice on activity: for research only, not a "
+			    "prescription");
+		any = true;
+	}
 	for (size_t i = 0; i < sizeof flag_codes / sizeof *flag_codes; i++) {
 		/* What the record or the slots said in more words is not said twice; clock and mass
 		 * are two different witnesses of an unclear order, and another coil does not tell
@@ -118,16 +124,10 @@ static bool is_datetime(const char *text)
 	return *rest == '\0';
 }
 
-static void add_datetime(struct sr_tree *tree, enum code_id name, const char *text)
+void report_datetime(struct sr_tree *tree, enum code_id name, const char *text)
 {
 	if (is_datetime(text))
 		sr_tree_datetime(tree, SR_CONTAINS, code_get(name), text);
-}
-
-static void add_text_if_any(struct sr_tree *tree, enum code_id name, const char *text)
-{
-	if (text && text[0])
-		sr_tree_text(tree, SR_CONTAINS, code_get(name), text);
 }
 
 /* ---- administrations ---- */
@@ -139,11 +139,11 @@ static void add_administration(struct sr_tree *tree, const struct report_injecti
 
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_ADMINISTRATION), NULL);
 	report_number(tree, code_get(CODE_ADMINISTRATION_NUMBER), figures->number, UNIT_ONE, NULL);
-	add_datetime(tree, CODE_START, injection->start);
+	report_datetime(tree, CODE_START, injection->start);
 	snprintf(position, sizeof position, "%s%s%s", injection->position_id,
 		 injection->position_id[0] && injection->position_description[0] ? ": " : "",
 		 injection->position_description);
-	add_text_if_any(tree, CODE_POSITION, position);
+	report_text_if_any(tree, CODE_POSITION, position);
 	report_number_or_words(tree, code_get(CODE_ADMINISTERED_ACTIVITY),
 			       figures->net_activity_mbq, UNIT_MBQ,
 			       "Net activity at the start of the injection", "unknown");
@@ -170,7 +170,7 @@ void report_administrations(struct sr_tree *tree, const struct report_input *inp
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_ADMINISTRATIONS), NULL);
 	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_AGENT), code_get(CODE_MICROSPHERES));
 	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_RADIONUCLIDE), code_get(CODE_HOLMIUM_166));
-	add_text_if_any(tree, CODE_PRODUCT, input->product);
+	report_text_if_any(tree, CODE_PRODUCT, input->product);
 	for (int i = 0; i < input->n_injections; i++)
 		add_administration(tree, &input->injections[i]);
 	sr_tree_leave(tree);
@@ -194,7 +194,7 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_TIME_POINT), NULL);
 	report_number(tree, code_get(CODE_AFTER_INJECTION), point->after_injection, UNIT_ONE, NULL);
-	add_datetime(tree, CODE_ACQUIRED, acquired_after(input, point->after_injection));
+	report_datetime(tree, CODE_ACQUIRED, acquired_after(input, point->after_injection));
 	report_number(tree, code_get(CODE_INJECTED_ACTIVITY), point->injected_activity_mbq,
 		      UNIT_MBQ, NULL);
 	report_number(tree, code_get(CODE_INJECTED_MASS), point->injected_mass_mg, UNIT_MG, NULL);
@@ -203,6 +203,11 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 		      "Activity found in liver and tumours, summed on the grid of the scan");
 	report_number(tree, code_get(CODE_RECOVERED_MASS), point->recovered_mass_mg, UNIT_MG, NULL);
 	report_number(tree, code_get(CODE_RECOVERY_RATIO), point->recovery_ratio, UNIT_RATIO, NULL);
+	if (isfinite(point->recovery_ratio))
+		report_number_or_words(
+		    tree, code_get(CODE_RECOVERY_UNCERTAINTY), point->recovery_uncertainty,
+		    UNIT_RATIO, "Standard uncertainty (k = 1) of the activity recovery ratio",
+		    "not known");
 	report_number(tree, code_get(CODE_MASS_INCREMENT_RATIO), point->mass_increment_ratio,
 		      UNIT_RATIO, "Mass found since the scan before over mass injected since then");
 	report_number(
@@ -220,8 +225,8 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 		      "Volume of liver and tumours, on the grid of the scan, that cannot add to "
 		      "the recovery");
 	report_number(tree, code_get(CODE_SATURATED_VOLUME), point->saturated_ml, UNIT_ML,
-		      "Volume of saturated voxels in all that is evaluated, on the grid of the "
-		      "scan");
+		      "Volume saturated in the fit (lower bound) in all that is evaluated, on the "
+		      "grid of the scan");
 	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), point->s0_known_ml, UNIT_ML,
 		      "Volume estimated with the baseline signal in all that is evaluated, on the "
 		      "grid of the scan");
@@ -229,104 +234,26 @@ static void add_time_point(struct sr_tree *tree, const struct report_input *inpu
 		      "Highest absorbed dose of the map outside liver and tumours");
 	report_number(tree, code_get(CODE_OUTSIDE_HOT_VOLUME), point->outside_hot_ml, UNIT_ML,
 		      NULL);
+	if (input->params->kernel)
+		report_number(tree, code_get(CODE_KERNEL_LOST_SHARE),
+			      100.0 * point->kernel_lost_share, UNIT_PERCENT,
+			      "Share of the energy that the beta kernel carries over the edges of "
+			      "what is evaluated");
+	report_alignments(tree, input, point->after_injection);
 	if (report_has_dose(input, index))
 		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_DOSE_IMAGE),
 				  &input->rt_doses[index]);
+	if (report_has_kernel_dose(input, index))
+		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_DOSE_IMAGE),
+				  &input->kernel_doses[index]);
 	sr_tree_leave(tree);
 }
 
 void report_time_points(struct sr_tree *tree, const struct report_input *input)
 {
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_TIME_POINTS), NULL);
+	report_alignments(tree, input, 0);
 	for (int t = 0; t < input->result->n_time_points; t++)
 		add_time_point(tree, input, t);
-	sr_tree_leave(tree);
-}
-
-/* ---- constants and inputs ---- */
-
-void report_constants(struct sr_tree *tree, const struct report_input *input)
-{
-	const struct dosimetry_params *params = input->params;
-	const struct dosimetry_result *result = input->result;
-
-	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_METHOD), NULL);
-	report_number(tree, code_get(CODE_FIELD_STRENGTH), input->field_strength_t, UNIT_TESLA,
-		      NULL);
-	report_number(tree, code_get(CODE_RELAXIVITY), input->relaxivity_configured,
-		      UNIT_RELAXIVITY, input->relaxivity_provenance);
-	report_number(tree, code_get(CODE_RELAXIVITY_USED), result->relaxivity_used,
-		      UNIT_RELAXIVITY, "After scaling for the holmium content of the batch");
-	report_number(tree, code_get(CODE_CALIBRATION_CONTENT), params->relaxivity_holmium_percent,
-		      UNIT_PERCENT, NULL);
-	report_number(tree, code_get(CODE_TEMPERATURE), input->relaxivity_temperature_k, UNIT_K,
-		      NULL);
-	report_number(tree, code_get(CODE_DOSE_CONSTANT), params->dose_constant_mj_per_mbq,
-		      UNIT_MJ_PER_MBQ, NULL);
-	report_number(tree, code_get(CODE_DENSITY), params->density_g_per_ml, UNIT_G_PER_ML, NULL);
-	report_number(tree, code_get(CODE_HALF_LIFE), HOLMIUM_HALF_LIFE_H, UNIT_H, NULL);
-	report_number(tree, code_get(CODE_BODY_SNR), params->body_snr, UNIT_ONE, NULL);
-	report_number(tree, code_get(CODE_ARTEFACT_R2STAR), params->artefact_r2star_per_s,
-		      UNIT_PER_S, NULL);
-	report_number(tree, code_get(CODE_TREND_THRESHOLD), params->trend_threshold_percent,
-		      UNIT_PERCENT, NULL);
-	report_number(tree, code_get(CODE_NOISE_SD), result->baseline_sigma, UNIT_ONE,
-		      "Standard deviation of the noise of the baseline, in its image units");
-	report_number(tree, code_get(CODE_AIR_NOISE_SD), result->baseline_air_sigma, UNIT_ONE,
-		      "To compare: as it is where no tissue is, for one receive coil");
-	report_number(tree, code_get(CODE_EVALUATED_VOLUME), result->evaluated_volume_ml, UNIT_ML,
-		      NULL);
-	report_number(tree, code_get(CODE_EXCLUDED_ARTEFACT), result->excluded_artefact_ml, UNIT_ML,
-		      NULL);
-	sr_tree_leave(tree);
-}
-
-static void role_words(char text[64], const struct evidence_series *series)
-{
-	switch (series->role) {
-	case EVIDENCE_ANATOMY:
-		snprintf(text, 64, "anatomy");
-		break;
-	case EVIDENCE_BASELINE:
-		snprintf(text, 64, "baseline");
-		break;
-	case EVIDENCE_AFTER:
-		snprintf(text, 64, "after injection %d", series->after_injection);
-		break;
-	case EVIDENCE_VOIS:
-		snprintf(text, 64, "volumes of interest");
-		break;
-	case EVIDENCE_RESULT:
-		snprintf(text, 64, "dose after injection %d", series->after_injection);
-		break;
-	}
-}
-
-void report_inputs(struct sr_tree *tree, const struct report_input *input)
-{
-	char text[420];
-
-	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_INPUTS), NULL);
-	if (input->record_id && input->record_id[0]) {
-		bool by = input->record_entered_by && input->record_entered_by[0];
-		snprintf(text, sizeof text, "%.150s, revision %d%s%.150s", input->record_id,
-			 input->record_revision, by ? ", entered by " : "",
-			 by ? input->record_entered_by : "");
-		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RECORD), text);
-	}
-	for (int s = 0; s < input->evidence->n_series; s++) {
-		const struct evidence_series *series = &input->evidence->series[s];
-		char role[64] = "";
-		role_words(role, series);
-		sr_tree_container(tree, SR_CONTAINS, code_get(CODE_INPUT_SERIES), NULL);
-		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_INPUT_ROLE), role);
-		add_text_if_any(tree, CODE_INPUT_DESCRIPTION, series->description);
-		sr_tree_uid(tree, SR_CONTAINS, code_get(CODE_SERIES_UID),
-			    series->series_instance_uid);
-		add_datetime(tree, CODE_ACQUIRED, series->acquired);
-		report_number(tree, code_get(CODE_INPUT_INSTANCES), series->n_instances, UNIT_ONE,
-			      NULL);
-		sr_tree_leave(tree);
-	}
 	sr_tree_leave(tree);
 }

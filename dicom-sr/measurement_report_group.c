@@ -1,5 +1,4 @@
-/* measurement_report_group.c - one TID 1411 group per VOI: region and figures of the last time
- * point */
+/* measurement_report_group.c - the TID 1411 groups: one per VOI, one per under-dosed part */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,16 +7,26 @@
 #include "tags.h"
 #include "uid.h"
 
-#define NOT_MEASURED "not measured"
+/* ---- what all parts use ---- */
 
 const struct dosimetry_time_point *report_last(const struct report_input *input)
 {
 	return &input->result->time_points[input->result->n_time_points - 1];
 }
 
+bool report_is_tumour(enum voi_role role)
+{
+	return role == VOI_TUMOUR || role == VOI_GROUP;
+}
+
 bool report_has_dose(const struct report_input *input, int time_point)
 {
 	return input->rt_doses && input->rt_doses[time_point].sop_instance_uid[0];
+}
+
+bool report_has_kernel_dose(const struct report_input *input, int time_point)
+{
+	return input->kernel_doses && input->kernel_doses[time_point].sop_instance_uid[0];
 }
 
 void report_from_dose(struct sr_tree *tree, const struct report_input *input, int time_point)
@@ -53,21 +62,44 @@ void report_number_or_words(struct sr_tree *tree, const struct code *name, doubl
 		sr_tree_text(tree, SR_CONTAINS, name, words);
 }
 
-/* An absorbed dose of one time point, with the object it comes from. */
-static void add_mean_dose(struct sr_tree *tree, const struct report_input *input, int time_point,
-			  const struct code *name, double mean_gy)
+void report_property(struct sr_tree *tree, enum code_id name, double value, enum code_id unit)
 {
-	if (!isfinite(mean_gy)) {
-		sr_tree_text(tree, SR_CONTAINS, name, NOT_MEASURED);
-		return;
-	}
-	sr_tree_number(tree, SR_CONTAINS, name, mean_gy, code_get(UNIT_GY));
-	report_from_dose(tree, input, time_point);
+	if (isfinite(value))
+		sr_tree_number(tree, SR_HAS_PROPERTIES, code_get(name), value, code_get(unit));
 }
+
+void report_number_interval(struct sr_tree *tree, enum code_id name, double value, double lower,
+			    double upper, enum code_id unit, const char *explanation)
+{
+	bool known = isfinite(lower) && isfinite(upper);
+	char text[420];
+
+	if (!isfinite(value))
+		return;
+	snprintf(text, sizeof text, "%.340s%s", explanation,
+		 known ? "; its limits: prediction interval of the line, Student's t"
+		       : "; too few points for an interval");
+	sr_tree_number(tree, SR_CONTAINS, code_get(name), value, code_get(unit));
+	sr_tree_enter(tree);
+	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_EQUIVALENT_MEANING), text);
+	if (known) {
+		report_property(tree, CODE_INTERVAL_LOWER, lower, unit);
+		report_property(tree, CODE_INTERVAL_UPPER, upper, unit);
+	}
+	sr_tree_leave(tree);
+}
+
+void report_text_if_any(struct sr_tree *tree, enum code_id name, const char *text)
+{
+	if (text && text[0])
+		sr_tree_text(tree, SR_CONTAINS, code_get(name), text);
+}
+
+/* ---- a group ---- */
 
 /* The same region of one study keeps its tracking UID over versions and time points; regions of one
  * name are told apart by their number. */
-static void tracking_uid(char uid[65], const struct report_input *input, int voi,
+static void tracking_uid(char uid[65], const struct report_input *input, int voi, const char *kind,
 			 const char *study_uid)
 {
 	char purpose[400];
@@ -77,251 +109,109 @@ static void tracking_uid(char uid[65], const struct report_input *input, int voi
 		twice =
 		    twice || (i != voi && strcmp(input->vois[i].name, input->vois[voi].name) == 0);
 	if (twice)
-		snprintf(purpose, sizeof purpose, "tracking:%s#%d", input->vois[voi].name,
+		snprintf(purpose, sizeof purpose, "%s:%s#%d", kind, input->vois[voi].name,
 			 input->vois[voi].roi_number);
 	else
-		snprintf(purpose, sizeof purpose, "tracking:%s", input->vois[voi].name);
+		snprintf(purpose, sizeof purpose, "%s:%s", kind, input->vois[voi].name);
 	uid_derive(uid, study_uid, purpose);
 }
 
-static void add_finding(struct sr_tree *tree, enum voi_role role)
+static void begin_group(struct sr_tree *tree, const char *name, const char *uid,
+			enum code_id category, const enum code_id *finding)
 {
-	bool tumour = role == VOI_TUMOUR;
-
-	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING_CATEGORY),
-		     code_get(tumour ? CODE_ABNORMAL_STRUCTURE : CODE_ANATOMICAL_STRUCTURE));
-	if (role != VOI_OTHER)
-		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING),
-			     code_get(tumour ? CODE_NEOPLASM : CODE_LIVER));
+	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_MEASUREMENT_GROUP), "1411");
+	sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_IDENTIFIER), name);
+	sr_tree_uid(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_UID), uid);
+	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING_CATEGORY), code_get(category));
+	if (finding)
+		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_FINDING), code_get(*finding));
 }
 
-static void add_further_doses(struct sr_tree *tree, const struct report_input *input, int voi)
+static void begin_voi_group(struct sr_tree *tree, const char *name, const char *uid,
+			    enum voi_role role)
 {
-	const struct voi_stats *dose = &report_last(input)->voi[voi].dose;
+	static const enum code_id liver = CODE_LIVER, neoplasm = CODE_NEOPLASM,
+				  necrosis = CODE_NECROSIS;
 
-	report_number(tree, code_get(CODE_D90), dose->d90, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_MAXIMUM_DOSE), dose->maximum, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_MINIMUM_DOSE), dose->minimum, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_DOSE_SD), dose->standard_deviation, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_D98), dose->d98, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_D70), dose->d70, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_D50), dose->d50, UNIT_GY, NULL);
-	report_number(tree, code_get(CODE_D2), dose->d2, UNIT_GY, NULL);
-	for (int i = 0; i < dose->levels; i++) {
-		struct code_text text;
-		char explanation[120];
-		const struct code *name = code_volume_at_dose(&text, dose->level[i]);
-		snprintf(explanation, sizeof explanation,
-			 "Share of the measured volume with an absorbed dose of at least %.6g Gy",
-			 dose->level[i]);
-		report_number(tree, name,
-			      100.0 * dose->volume_at_level_ml[i] / dose->measured_volume_ml,
-			      UNIT_PERCENT, explanation);
-	}
-}
-
-/* What the object's pixels say, next to what was measured: pixels cannot be negative. */
-static void add_stored_mean(struct sr_tree *tree, const struct report_input *input, int voi)
-{
-	const double *stored = input->vois[voi].stored_mean_gy;
-
-	if (stored)
-		report_number(
-		    tree, code_get(CODE_STORED_MEAN_DOSE), stored[input->result->n_time_points - 1],
-		    UNIT_GY,
-		    "Mean of the pixels of the RT Dose object, where negative doses are 0");
-}
-
-static void add_volumes(struct sr_tree *tree, const struct report_input *input, int voi)
-{
-	const struct dosimetry_voi_result *figures = &report_last(input)->voi[voi];
-	char underdosed[80];
-
-	snprintf(underdosed, sizeof underdosed, "Volume with an absorbed dose below %.6g Gy",
-		 input->params->underdosed_below_gy[0]);
-	report_number(tree, code_get(CODE_MASS), figures->mass_g, UNIT_G, NULL);
-	report_number_or_words(
-	    tree, code_get(CODE_ACTIVITY_IN_VOLUME), figures->activity_mbq, UNIT_MBQ,
-	    "Activity found in the volume, summed over the injections, each at its own "
-	    "time of injection",
-	    NOT_MEASURED);
-	report_number(tree, code_get(CODE_MEASURED_VOLUME), figures->dose.measured_volume_ml,
-		      UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_NOT_MEASURED_VOLUME), figures->not_measured_volume_ml,
-		      UNIT_ML, NULL);
-	report_number(tree, code_get(CODE_SATURATED_VOLUME), figures->saturated_volume_ml, UNIT_ML,
-		      NULL);
-	report_number(tree, code_get(CODE_S0_KNOWN_VOLUME), figures->s0_known_volume_ml, UNIT_ML,
-		      NULL);
-	report_number(tree, code_get(CODE_UNDERDOSED_VOLUME), figures->underdosed_volume_ml[0],
-		      UNIT_ML, underdosed);
-}
-
-/* One decimal first, then the class: 0.96 is 1.0 and in its class. */
-static enum code_id tn_class(double ratio_one_decimal)
-{
-	if (ratio_one_decimal < 0.95)
-		return CODE_TN_BELOW_1;
-	if (ratio_one_decimal < 1.55)
-		return CODE_TN_1_TO_1_5;
-	if (ratio_one_decimal < 3.05)
-		return CODE_TN_1_6_TO_3;
-	return CODE_TN_ABOVE_3;
-}
-
-static void add_tumour_to_normal(struct sr_tree *tree, const struct report_input *input, int voi)
-{
-	const struct dosimetry_time_point *last = report_last(input);
-	const struct dosimetry_voi_result *figures = &last->voi[voi];
-	double ratio = round(10.0 * figures->tumour_to_normal) / 10.0;
-	int healthy = figures->healthy_voi;
-	char explanation[420] = "";
-
-	if (healthy >= 0 && healthy < last->n_healthy) {
-		int part = last->healthy[healthy].part_voi;
-		snprintf(explanation, sizeof explanation,
-			 "Mean absorbed dose of the tumour divided by that of the healthy liver of "
-			 "%.260s "
-			 "(%.4g Gy)",
-			 part >= 0 ? input->vois[part].name : "the whole liver",
-			 last->healthy[healthy].figures.dose.mean);
-	}
-	report_number_or_words(tree, code_get(CODE_TN_RATIO), ratio, UNIT_RATIO, explanation,
-			       healthy >= 0 ? NOT_MEASURED : "no healthy liver to compare with");
-	if (isfinite(ratio))
-		sr_tree_code(tree, SR_CONTAINS, code_get(CODE_TN_CLASS), code_get(tn_class(ratio)));
-}
-
-static void add_trend(struct sr_tree *tree, const struct uptake_result *trend)
-{
-	static const enum code_id meaning[] = {
-	    [UPTAKE_NOT_ASSESSED] = CODE_TREND_NOT_ASSESSED,
-	    [UPTAKE_LINEAR] = CODE_TREND_LINEAR,
-	    [UPTAKE_SATURATING] = CODE_TREND_SATURATING,
-	    [UPTAKE_RISING] = CODE_TREND_RISING,
-	};
-
-	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_TREND), code_get(meaning[trend->trend]));
-	report_number(
-	    tree, code_get(CODE_TREND_EXPECTED), trend->expected_gy, UNIT_GY,
-	    "Line through the mean doses after the earlier injections, at the activity now");
-	report_number(tree, code_get(CODE_TREND_DEVIATION), trend->deviation_percent, UNIT_PERCENT,
-		      NULL);
-}
-
-static void add_dose_after_every_injection(struct sr_tree *tree, const struct report_input *input,
-					   int voi)
-{
-	for (int t = 0; t < input->result->n_time_points; t++) {
-		const struct dosimetry_time_point *point = &input->result->time_points[t];
-		struct code_text text;
-		add_mean_dose(tree, input, t,
-			      code_dose_after_injection(&text, point->after_injection),
-			      point->voi[voi].dose.mean);
-	}
-}
-
-static void add_healthy(struct sr_tree *tree, const struct report_input *input, int part_voi)
-{
-	const struct dosimetry_time_point *last = report_last(input);
-
-	for (int i = 0; i < last->n_healthy; i++) {
-		const struct dosimetry_voi_result *figures = &last->healthy[i].figures;
-		if (last->healthy[i].part_voi != part_voi)
-			continue;
-		report_number(tree, code_get(CODE_HEALTHY_MEAN_DOSE), figures->dose.mean, UNIT_GY,
-			      "Mean absorbed dose of this region without all tumours");
-		report_number(tree, code_get(CODE_HEALTHY_VOLUME), figures->dose.volume_ml, UNIT_ML,
-			      NULL);
-		report_number(tree, code_get(CODE_HEALTHY_MASS), figures->mass_g, UNIT_G, NULL);
-		report_number(tree, code_get(CODE_HEALTHY_ACTIVITY), figures->activity_mbq,
-			      UNIT_MBQ, NULL);
-	}
-}
-
-/* Recovery belongs to the liver: what was found in it and its tumours over what was injected. */
-static void add_recovery(struct sr_tree *tree, const struct report_input *input)
-{
-	const struct dosimetry_time_point *last = report_last(input);
-	bool bound = last->flags & DOSIMETRY_SATURATED_VOXELS;
-	char missing[80] = "", explanation[220];
-
-	if (last->region_not_measured_ml > 0.0)
-		snprintf(missing, sizeof missing, "; %.3g of %.4g mL are not measured",
-			 last->region_not_measured_ml, last->region_volume_ml);
-	snprintf(explanation, sizeof explanation,
-		 "Activity found in liver and tumours over net activity injected so far%s%s",
-		 bound ? "; a lower bound, because voxels are saturated" : "", missing);
-	report_number(tree, code_get(CODE_RECOVERY_RATIO), last->recovery_ratio, UNIT_RATIO,
-		      explanation);
-	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), last->recovered_activity_mbq,
-		      UNIT_MBQ, NULL);
-	for (int t = 0; t < input->result->n_time_points; t++) {
-		const struct dosimetry_time_point *point = &input->result->time_points[t];
-		struct code_text text;
-		report_number(tree, code_recovery_after_injection(&text, point->after_injection),
-			      point->recovery_ratio, UNIT_RATIO, NULL);
-	}
-}
-
-/* Whether to trust the figures, in words. */
-static void add_reliability(struct sr_tree *tree, const struct dosimetry_voi_result *figures)
-{
-	char text[300];
-	int length = 0;
-
-	if (!(figures->dose.measured_volume_ml > 0.0)) {
-		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), NOT_MEASURED);
+	switch (role) {
+	case VOI_TUMOUR:
+	case VOI_GROUP:
+		begin_group(tree, name, uid, CODE_ABNORMAL_STRUCTURE, &neoplasm);
 		return;
+	case VOI_NECROSIS:
+		begin_group(tree, name, uid, CODE_ABNORMAL_STRUCTURE, &necrosis);
+		return;
+	case VOI_LIVER:
+	case VOI_PART:
+		begin_group(tree, name, uid, CODE_ANATOMICAL_STRUCTURE, &liver);
+		return;
+	case VOI_OTHER:
+		break;
 	}
-	if (figures->saturated_volume_ml > 0.0)
-		length += snprintf(text + length, sizeof text - (size_t)length,
-				   "lower bound: %.3g mL of %.3g mL saturated; ",
-				   figures->saturated_volume_ml, figures->dose.volume_ml);
-	if (figures->s0_known_volume_ml > 0.0)
-		length += snprintf(text + length, sizeof text - (size_t)length,
-				   "%.3g mL estimated with the signal of the baseline; ",
-				   figures->s0_known_volume_ml);
-	if (figures->not_measured_volume_ml > 0.0)
-		length += snprintf(text + length, sizeof text - (size_t)length,
-				   "%.3g mL not measured; ", figures->not_measured_volume_ml);
-	if (length == 0)
-		snprintf(text, sizeof text, "measured in the whole volume");
-	else
-		text[length - 2] = '\0';
-	sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), text);
+	begin_group(tree, name, uid, CODE_ANATOMICAL_STRUCTURE, NULL);
 }
 
 /* What matters most comes first: viewers show the first five figures beside the outline. */
 static void add_measurements(struct sr_tree *tree, const struct report_input *input, int voi)
 {
-	const struct dosimetry_time_point *last = report_last(input);
-	const struct voi_stats *dose = &last->voi[voi].dose;
-	enum voi_role role = input->vois[voi].role;
+	const struct dosimetry_voi_result *figures = &report_last(input)->voi[voi];
 
-	add_mean_dose(tree, input, input->result->n_time_points - 1, code_get(CODE_MEAN_DOSE),
-		      dose->mean);
-	report_number(tree, code_get(CODE_VOLUME), dose->volume_ml, UNIT_ML, NULL);
-	if (role == VOI_TUMOUR)
-		add_tumour_to_normal(tree, input, voi);
-	if (role == VOI_LIVER) {
-		add_recovery(tree, input);
-		add_healthy(tree, input, -1);
+	if (input->vois[voi].role == VOI_NECROSIS) {
+		report_number(
+		    tree, code_get(CODE_VOLUME), figures->dose.volume_ml, UNIT_ML,
+		    "Volume of the necrosis; it is not perfused: no dose is given, and it "
+		    "is left out of the mass of the liver and of healthy liver");
+		return;
 	}
-	if (role == VOI_PART) {
-		report_number(tree, code_get(CODE_PART_RECOVERY_RATIO),
-			      last->part_recovery_ratio[voi], UNIT_RATIO,
-			      "Activity found in this part over net activity injected through "
-			      "its catheter positions");
-		add_healthy(tree, input, voi);
-	}
-	add_further_doses(tree, input, voi);
-	add_volumes(tree, input, voi);
-	add_stored_mean(tree, input, voi);
-	add_dose_after_every_injection(tree, input, voi);
-	if (role == VOI_TUMOUR)
-		add_trend(tree, &last->trend[voi]);
-	add_reliability(tree, &last->voi[voi]);
+	report_measurability(tree, figures);
+	report_doses_first(tree, input, voi);
+	report_doses_further(tree, input, voi);
+	if (report_is_tumour(input->vois[voi].role))
+		report_trend(tree, input, voi);
+	report_reliability(tree, figures);
+}
+
+static bool can_be_shown(const struct outline_set *set)
+{
+	for (int i = 0; set && i < set->count; i++)
+		if (set->outlines[i].points >= REPORT_OUTLINE_POINTS)
+			return true;
+	return false;
+}
+
+/* The part of a tumour below the first level, as a region of its own that viewers can open: the
+ * untreated part of a tumour is what another injection would aim at. */
+static enum status_code add_underdosed(struct sr_tree *tree, const struct report_input *input,
+				       int voi, const char *study_uid, struct status *st)
+{
+	static const enum code_id finding = CODE_UNDERDOSED_VOLUME;
+	const struct report_voi *tumour = &input->vois[voi];
+	const struct dosimetry_voi_result *figures = &report_last(input)->voi[voi];
+	double below_gy = input->params->underdosed_below_gy[0];
+	struct code_text text;
+	char name[300], uid[65], words[420];
+	int shown = 0;
+
+	if (!report_is_tumour(tumour->role) || input->params->underdose_levels < 1 ||
+	    !can_be_shown(tumour->underdosed_outlines) || !(figures->underdosed_volume_ml[0] > 0.0))
+		return STATUS_OK;
+	snprintf(name, sizeof name, "Under-dosed part of %.260s", tumour->name);
+	tracking_uid(uid, input, voi, "tracking-underdosed", study_uid);
+	begin_group(tree, name, uid, CODE_ABNORMAL_STRUCTURE, &finding);
+	if (report_outlines(tree, &shown, input, tumour->underdosed_outlines, name, st) !=
+	    STATUS_OK)
+		return st->code;
+	sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_FINDING_SITE), code_get(CODE_LIVER));
+	snprintf(words, sizeof words,
+		 "Part of %.200s with an absorbed dose below %.6g Gy after injection %d; what was "
+		 "not measured is not in it",
+		 tumour->name, below_gy, report_last(input)->after_injection);
+	report_number(tree, code_get(CODE_VOLUME), figures->underdosed_volume_ml[0], UNIT_ML,
+		      words);
+	report_number(tree, code_piece_below_dose(&text, below_gy), figures->underdosed_piece_ml[0],
+		      UNIT_ML, NULL);
+	sr_tree_leave(tree);
+	return STATUS_OK;
 }
 
 enum status_code report_groups(struct sr_tree *tree, const struct report_input *input,
@@ -333,12 +223,8 @@ enum status_code report_groups(struct sr_tree *tree, const struct report_input *
 			       sizeof study_uid, st) != STATUS_OK)
 		return st->code;
 	for (int voi = 0; voi < input->n_vois; voi++) {
-		tracking_uid(uid, input, voi, study_uid);
-		sr_tree_container(tree, SR_CONTAINS, code_get(CODE_MEASUREMENT_GROUP), "1411");
-		sr_tree_text(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_IDENTIFIER),
-			     input->vois[voi].name);
-		sr_tree_uid(tree, SR_HAS_OBS_CONTEXT, code_get(CODE_TRACKING_UID), uid);
-		add_finding(tree, input->vois[voi].role);
+		tracking_uid(uid, input, voi, "tracking", study_uid);
+		begin_voi_group(tree, input->vois[voi].name, uid, input->vois[voi].role);
 		if (report_region(tree, input, voi, st) != STATUS_OK)
 			return st->code;
 		if (input->vois[voi].role != VOI_OTHER)
@@ -346,6 +232,8 @@ enum status_code report_groups(struct sr_tree *tree, const struct report_input *
 				     code_get(CODE_LIVER));
 		add_measurements(tree, input, voi);
 		sr_tree_leave(tree);
+		if (add_underdosed(tree, input, voi, study_uid, st) != STATUS_OK)
+			return st->code;
 	}
 	return STATUS_OK;
 }

@@ -115,36 +115,35 @@ static void region_in_space(struct sr_tree *tree, const struct report_input *inp
 	}
 }
 
-enum status_code report_region(struct sr_tree *tree, const struct report_input *input, int voi,
-			       struct status *st)
+enum status_code report_outlines(struct sr_tree *tree, int *shown, const struct report_input *input,
+				 const struct outline_set *set, const char *name, struct status *st)
 {
-	const struct outline_set *set = input->vois[voi].outlines;
-	int most = 0, shown = 0;
+	int most = 0;
 	float *written = NULL;
 	bool *keep = NULL;
 	int *todo = NULL;
 
+	*shown = 0;
 	for (int i = 0; set && i < set->count; i++)
 		most = set->outlines[i].points > most ? set->outlines[i].points : most;
-	if (most > 0) {
-		written = malloc(2 * (size_t)most * sizeof *written);
-		keep = malloc((size_t)most * sizeof *keep);
-		todo = malloc((4 * (size_t)most + 4) * sizeof *todo);
-		if (!written || !keep || !todo) {
-			status_fail(st, STATUS_RETRY, "out of memory for the outlines of a report");
-			goto out;
-		}
+	if (most == 0)
+		return STATUS_OK;
+	written = malloc(2 * (size_t)most * sizeof *written);
+	keep = malloc((size_t)most * sizeof *keep);
+	todo = malloc((4 * (size_t)most + 4) * sizeof *todo);
+	if (!written || !keep || !todo) {
+		status_fail(st, STATUS_RETRY, "out of memory for the outlines of a report");
+		goto out;
 	}
-	for (int i = 0; most > 0 && i < set->count; i++) {
+	for (int i = 0; i < set->count; i++) {
 		const struct outline *outline = &set->outlines[i];
 		int points;
 		if (outline->slice < 0 || outline->slice >= input->evidence->n_grid_images) {
-			status_fail(st, STATUS_BUG, "outline of \"%s\" on slice %d of %d",
-				    input->vois[voi].name, outline->slice,
-				    input->evidence->n_grid_images);
+			status_fail(st, STATUS_BUG, "outline of \"%s\" on slice %d of %d", name,
+				    outline->slice, input->evidence->n_grid_images);
 			goto out;
 		}
-		if (outline->points < 4)
+		if (outline->points < REPORT_OUTLINE_POINTS)
 			continue;
 		points = thin(written, keep, todo, outline);
 		sr_tree_polyline(tree, SR_CONTAINS, code_get(CODE_IMAGE_REGION), written, points);
@@ -152,13 +151,24 @@ enum status_code report_region(struct sr_tree *tree, const struct report_input *
 		sr_tree_image(tree, SR_SELECTED_FROM, NULL,
 			      &input->evidence->grid_images[outline->slice]);
 		sr_tree_leave(tree);
-		shown++;
+		++*shown;
 	}
-	if (shown == 0)
-		region_in_space(tree, input, voi);
 out:
 	free(written);
 	free(keep);
 	free(todo);
 	return st->code;
+}
+
+enum status_code report_region(struct sr_tree *tree, const struct report_input *input, int voi,
+			       struct status *st)
+{
+	int shown;
+
+	if (report_outlines(tree, &shown, input, input->vois[voi].outlines, input->vois[voi].name,
+			    st) != STATUS_OK)
+		return st->code;
+	if (shown == 0)
+		region_in_space(tree, input, voi);
+	return STATUS_OK;
 }

@@ -14,6 +14,7 @@
 #define RT_DOSE_STORAGE	   "1.2.840.10008.5.1.4.1.1.481.2"
 #define STORED_MAXIMUM	   65535
 #define SERIES_NUMBER_BASE 9000
+#define KERNEL_NUMBER_BASE 9050 /* series of the dose by the beta kernel */
 /* A DS element of an explicit VR holds 65534 bytes: so many pairs of two numbers of at most 12
  * characters. */
 #define DVH_PAIR_SIZE 26
@@ -106,14 +107,30 @@ static enum status_code geometry_of(struct frame_geometry *geometry, const struc
 	return STATUS_OK;
 }
 
+static void deposition_words(char text[200], const struct rt_dose_input *input)
+{
+	int length;
+
+	if (!input->kernel) {
+		snprintf(text, 200, "all beta energy left in its voxel");
+		return;
+	}
+	length = snprintf(text, 200, "range of the beta particles by a voxel kernel");
+	if (isfinite(input->kernel_lost_share))
+		snprintf(text + length, 200 - (size_t)length,
+			 "; %.2g %% of the energy leaves what is evaluated",
+			 100.0 * input->kernel_lost_share);
+}
+
 static void write_general_image(struct writer *w, const struct rt_dose_input *input,
 				const struct frame_geometry *geometry)
 {
 	const struct evidence *evidence = input->evidence;
 	int slices = input->dose_gy->grid.slices;
 	uint32_t source = 0;
-	char text[1025];
+	char text[1200], deposition[200];
 
+	deposition_words(deposition, input);
 	writer_int(w, AT(TAG_InstanceNumber), 1);
 	writer_date_time(w, TAG_ContentDate, TAG_ContentTime, evidence->identity->created_datetime);
 	writer_string(w, AT(TAG_ImageType), "DERIVED\\SECONDARY");
@@ -121,10 +138,10 @@ static void write_general_image(struct writer *w, const struct rt_dose_input *in
 	    text, sizeof text,
 	    "Absorbed dose of holmium-166 microspheres from the change of R2* between MR series "
 	    "before "
-	    "and after injection; cumulative over %d injection%s. %s. Negative doses and voxels "
-	    "that were not evaluated are stored as 0. %s%s%s",
+	    "and after injection; cumulative over %d injection%s. %s (%s). Negative doses and "
+	    "voxels that were not evaluated are stored as 0. %s%s%s",
 	    input->after_injection, input->after_injection == 1 ? "" : "s", input->method,
-	    evidence->identity->intended_use, input->remarks ? ". " : "",
+	    deposition, evidence->identity->intended_use, input->remarks ? ". " : "",
 	    input->remarks ? input->remarks : "");
 	writer_string_cut(w, AT(TAG_DerivationDescription), text, 1024);
 	writer_string(w, AT(TAG_ImageComments), evidence->identity->intended_use);
@@ -234,7 +251,8 @@ static void write_plan_overview(struct writer *w, const struct rt_dose_input *in
 {
 	writer_string(w, AT(TAG_DoseSummationType), "PLAN_OVERVIEW");
 	writer_int(w, AT(TAG_PlanOverviewSequence, 0, TAG_PlanOverviewIndex), 1);
-	writer_string(w, AT(TAG_PlanOverviewSequence, 0, TAG_RTPlanLabel), "Ho-166");
+	writer_string(w, AT(TAG_PlanOverviewSequence, 0, TAG_RTPlanLabel),
+		      input->kernel ? "Ho-166 kernel" : "Ho-166");
 	writer_int(w, AT(TAG_PlanOverviewSequence, 0, TAG_NumberOfFractionsIncluded),
 		   input->after_injection);
 }
@@ -324,8 +342,9 @@ static void describe(char text[120], const struct rt_dose_input *input)
 
 	if (input->planned_injections > 0)
 		snprintf(of, sizeof of, " of %d", input->planned_injections);
-	snprintf(text, 120, "Ho-166 dose after injection %d%s, v%d (cumulative)",
-		 input->after_injection, of, input->evidence->identity->version);
+	snprintf(text, 120, "Ho-166 %sdose after injection %d%s, v%d (cumulative)",
+		 input->kernel ? "kernel " : "", input->after_injection, of,
+		 input->evidence->identity->version);
 }
 
 enum status_code rt_dose_build(struct dataset **ds, char uid[65], const struct rt_dose_input *input,
@@ -346,9 +365,11 @@ enum status_code rt_dose_build(struct dataset **ds, char uid[65], const struct r
 
 	w = writer_begin(built, st);
 	describe(description, input);
-	w.code =
-	    evidence_write_common(built, evidence, RT_DOSE_STORAGE, "rt-dose", "RTDOSE",
-				  SERIES_NUMBER_BASE + input->after_injection, description, st);
+	w.code = evidence_write_common(built, evidence, RT_DOSE_STORAGE,
+				       input->kernel ? "rt-dose-kernel" : "rt-dose", "RTDOSE",
+				       (input->kernel ? KERNEL_NUMBER_BASE : SERIES_NUMBER_BASE) +
+					   input->after_injection,
+				       description, st);
 	writer_empty(&w, AT(TAG_OperatorsName));
 	writer_string(&w, AT(TAG_FrameOfReferenceUID), evidence->frame_of_reference_uid);
 	writer_empty(&w, AT(TAG_PositionReferenceIndicator));

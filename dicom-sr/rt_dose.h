@@ -7,6 +7,9 @@
  * those images is listed. Where the grid's slices run against the normal (row direction x column
  * direction), the frames are written the other way round, so that offsets never are negative.
  *
+ * Where the dose by the beta kernel is asked for, it is a second object beside the first, with
+ * UIDs, Series Number and description of its own.
+ *
  * Stored pixels cannot say everything: negatives are stored as 0, and so are voxels without a dose
  * (NaN). The report carries the unclamped figures, and the mean of the stored pixels beside them.
  *
@@ -15,6 +18,7 @@
 #ifndef RT_DOSE_H
 #define RT_DOSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "evidence.h"
@@ -37,6 +41,9 @@ struct rt_dose_input {
 	const struct volume *dose_gy; /* Gy, cumulative; NaN: no dose */
 	int after_injection;
 	int planned_injections; /* 0: unknown */
+	/* dose_gy is that by the beta kernel (kernel.h): UIDs, series and words differ. */
+	bool kernel;
+	double kernel_lost_share; /* of the energy (dosimetry.h); said in the object; kernel only */
 	/* "166Ho local deposition, ..."; 64 characters are kept as Dose Comment. */
 	const char *method;
 	/* How far to trust it, in sentences: where there are no VOIs no report says so. NULL: none.

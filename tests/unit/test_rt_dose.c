@@ -68,6 +68,51 @@ static void test_remarks_stand_in_the_map(void **state)
 	volume_free(&dose);
 }
 
+/* The dose by the beta kernel stands beside the local one: nothing that tells objects apart may be
+ * shared, and each says how its energy was laid down. */
+static void test_kernel_dose_is_another_object(void **state)
+{
+	static const uint32_t apart[] = {TAG_SOPInstanceUID, TAG_SeriesInstanceUID,
+					 TAG_SeriesNumber,   TAG_SeriesDescription,
+					 TAG_DoseComment,    TAG_DerivationDescription};
+	struct status st = STATUS_INIT;
+	struct dataset *ds[2] = {NULL, NULL};
+	struct volume dose;
+	char uid[65], text[2][1025];
+
+	(void)state;
+	make_dose(&dose, &fixture.grid);
+	struct rt_dose_input input = input_of(&dose);
+	assert_ok(rt_dose_build(&ds[0], uid, &input, &st), &st);
+	input.kernel = true;
+	input.kernel_lost_share = 0.0123;
+	input.method = "166Ho beta kernel, 15.87 mJ/MBq, 1.06 g/mL";
+	assert_ok(rt_dose_build(&ds[1], uid, &input, &st), &st);
+	fixture_keep(ds[1], "dose-kernel.dcm");
+	for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
+		for (int k = 0; k < 2; k++)
+			assert_ok(dataset_get_string(ds[k], AT(apart[i]), text[k], 1025, &st), &st);
+		assert_string_not_equal(text[0], text[1]);
+	}
+	fixture_assert_text(ds[0], AT(TAG_SeriesDescription),
+			    "Ho-166 dose after injection 3 of 4, v1 (cumulative)");
+	fixture_assert_text(ds[1], AT(TAG_SeriesDescription),
+			    "Ho-166 kernel dose after injection 3 of 4, v1 (cumulative)");
+	fixture_assert_text(ds[1], AT(TAG_SeriesNumber), "9053");
+	assert_non_null(strstr(text[0], "left in its voxel"));
+	assert_non_null(strstr(text[1], "1.2 % of the energy leaves"));
+	dataset_free(ds[1]);
+
+	input.kernel_lost_share = NAN;
+	assert_ok(rt_dose_build(&ds[1], uid, &input, &st), &st);
+	assert_ok(dataset_get_string(ds[1], AT(TAG_DerivationDescription), text[1], 1025, &st),
+		  &st);
+	assert_null(strstr(text[1], "nan"));
+	dataset_free(ds[0]);
+	dataset_free(ds[1]);
+	volume_free(&dose);
+}
+
 static void test_quantised_dose_is_within_half_a_step(void **state)
 {
 	static const float maxima[] = {195.507f, 1e-3f, 1.0f, 65535.0f, 399.9999f, 12345.678f};
@@ -412,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_quantised_dose_is_within_half_a_step),
 	    cmocka_unit_test(test_remarks_stand_in_the_map),
+	    cmocka_unit_test(test_kernel_dose_is_another_object),
 	    cmocka_unit_test(test_nothing_measured_still_scales),
 	    cmocka_unit_test(test_attributes),
 	    cmocka_unit_test(test_pixels_lie_where_the_dose_is),
