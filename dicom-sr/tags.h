@@ -16,6 +16,7 @@
 	X(AcquisitionMatrix, 0x00181310)                                                           \
 	X(AcquisitionNumber, 0x00200012)                                                           \
 	X(AcquisitionTime, 0x00080032)                                                             \
+	X(ActualFrameDuration, 0x00181242)                                                         \
 	X(AdmittingDiagnosesDescription, 0x00081080)                                               \
 	X(AlgorithmFamilyCodeSequence, 0x0066002f)                                                 \
 	X(AngioFlag, 0x00180025)                                                                   \
@@ -55,6 +56,7 @@
 	X(ContributionDateTime, 0x0018a002)                                                        \
 	X(ContributionDescription, 0x0018a003)                                                     \
 	X(ConversionType, 0x00080064)                                                              \
+	X(CorrectedImage, 0x00280051)                                                              \
 	X(CurrentRequestedProcedureEvidenceSequence, 0x0040a375)                                   \
 	X(DVHData, 0x30040058)                                                                     \
 	X(DVHDoseScaling, 0x30040052)                                                              \
@@ -71,10 +73,12 @@
 	X(DateOfSecondaryCapture, 0x00181012)                                                      \
 	X(DateTime, 0x0040a120)                                                                    \
 	X(DecayCorrection, 0x00541102)                                                             \
+	X(DecayFactor, 0x00541321)                                                                 \
 	X(DeidentificationMethod, 0x00120063)                                                      \
 	X(DeidentificationMethodCodeSequence, 0x00120064)                                          \
 	X(DerivationCodeSequence, 0x00089215)                                                      \
 	X(DerivationDescription, 0x00082111)                                                       \
+	X(DetectorInformationSequence, 0x00540022)                                                 \
 	X(DeviceSerialNumber, 0x00181000)                                                          \
 	X(DeviceUID, 0x00181002)                                                                   \
 	X(DoseComment, 0x30040006)                                                                 \
@@ -90,6 +94,7 @@
 	X(FlipAngle, 0x00181314)                                                                   \
 	X(FrameIncrementPointer, 0x00280009)                                                       \
 	X(FrameOfReferenceTransformationMatrix, 0x300600c6)                                        \
+	X(FrameOfReferenceTransformationMatrixType, 0x0070030c)                                    \
 	X(FrameOfReferenceUID, 0x00200052)                                                         \
 	X(FrameType, 0x00089007)                                                                   \
 	X(GraphicData, 0x00700022)                                                                 \
@@ -130,15 +135,20 @@
 	X(ManufacturerModelName, 0x00081090)                                                       \
 	X(MappingResource, 0x00080105)                                                             \
 	X(MappingResourceUID, 0x00080118)                                                          \
+	X(MatrixRegistrationSequence, 0x00700309)                                                  \
+	X(MatrixSequence, 0x0070030a)                                                              \
 	X(MeasuredValueSequence, 0x0040a300)                                                       \
 	X(MeasurementUnitsCodeSequence, 0x004008ea)                                                \
 	X(Modality, 0x00080060)                                                                    \
 	X(NameOfPhysiciansReadingStudy, 0x00081060)                                                \
 	X(NumberOfAverages, 0x00180083)                                                            \
 	X(NumberOfContourPoints, 0x30060046)                                                       \
+	X(NumberOfEnergyWindows, 0x00540011)                                                       \
 	X(NumberOfFractionsIncluded, 0x300c0119)                                                   \
 	X(NumberOfFrames, 0x00280008)                                                              \
+	X(NumberOfFramesInRotation, 0x00540053)                                                    \
 	X(NumberOfPhaseEncodingSteps, 0x00180089)                                                  \
+	X(NumberOfSlices, 0x00540081)                                                              \
 	X(NumericValue, 0x0040a30a)                                                                \
 	X(NumericValueQualifierCodeSequence, 0x0040a301)                                           \
 	X(ObservationDateTime, 0x0040a032)                                                         \
@@ -210,9 +220,15 @@
 	X(RTROIObservationsSequence, 0x30060080)                                                   \
 	X(RTReferencedSeriesSequence, 0x30060014)                                                  \
 	X(RTReferencedStudySequence, 0x30060012)                                                   \
+	X(RadionuclideCodeSequence, 0x00540300)                                                    \
+	X(RadionuclideHalfLife, 0x00181075)                                                        \
 	X(RadionuclideTotalDose, 0x00181074)                                                       \
 	X(Radiopharmaceutical, 0x00180031)                                                         \
+	X(RadiopharmaceuticalInformationSequence, 0x00540016)                                      \
+	X(RadiopharmaceuticalStartDateTime, 0x00181078)                                            \
+	X(RealWorldValueIntercept, 0x00409224)                                                     \
 	X(RealWorldValueMappingSequence, 0x00409096)                                               \
+	X(RealWorldValueSlope, 0x00409225)                                                         \
 	X(ReceiveCoilName, 0x00181250)                                                             \
 	X(RecognizableVisualFeatures, 0x00280302)                                                  \
 	X(ReferencedContentItemIdentifier, 0x0040db73)                                             \
@@ -236,6 +252,8 @@
 	X(ReferencedStudySequence, 0x00081110)                                                     \
 	X(ReferencedTreatmentRecordSequence, 0x30080030)                                           \
 	X(ReferringPhysicianName, 0x00080090)                                                      \
+	X(RegistrationSequence, 0x00700308)                                                        \
+	X(RegistrationTypeCodeSequence, 0x0070030d)                                                \
 	X(RelationshipType, 0x0040a010)                                                            \
 	X(RepetitionTime, 0x00180080)                                                              \
 	X(RequestAttributesSequence, 0x00400275)                                                   \
@@ -246,6 +264,7 @@
 	X(RescaleSlope, 0x00281053)                                                                \
 	X(RescaleType, 0x00281054)                                                                 \
 	X(RetrieveAETitle, 0x00080054)                                                             \
+	X(RotationInformationSequence, 0x00540052)                                                 \
 	X(Rows, 0x00280010)                                                                        \
 	X(SAR, 0x00181316)                                                                         \
 	X(SOPClassUID, 0x00080016)                                                                 \
@@ -272,6 +291,7 @@
 	X(SharedFunctionalGroupsSequence, 0x52009229)                                              \
 	X(SliceLocation, 0x00201041)                                                               \
 	X(SliceThickness, 0x00180050)                                                              \
+	X(SliceVector, 0x00540080)                                                                 \
 	X(SmallestImagePixelValue, 0x00280106)                                                     \
 	X(SoftwareVersions, 0x00181020)                                                            \
 	X(SourceImageSequence, 0x00082112)                                                         \
