@@ -148,12 +148,18 @@ static const struct code table[CODE_COUNT] = {
     [CODE_TREND_RISING] = OURS("HO079", "Rising uptake"),
     [CODE_TREND_EXPECTED] = OURS("HO080", "Mean dose expected from earlier injections"),
     [CODE_TREND_DEVIATION] = OURS("HO081", "Deviation from the expected mean dose"),
-    [CODE_INTERVAL_LOWER] = OURS("HO180", "Lower limit of the 95 % interval"),
-    [CODE_INTERVAL_UPPER] = OURS("HO181", "Upper limit of the 95 % interval"),
+    [CODE_EXPECTED_LOWER] = OURS("HO180", "Expected mean dose, lower limit (95 %)"),
+    [CODE_EXPECTED_UPPER] = OURS("HO181", "Expected mean dose, upper limit (95 %)"),
     [CODE_UPTAKE_AMOUNT] = OURS("HO182", "Amount of uptake"),
     [CODE_UPTAKE_HARDLY_ANY] = OURS("HO183", "Hardly any uptake"),
     [CODE_PREDICTED_NEXT] = OURS("HO184", "Mean dose predicted after the next injection"),
+    [CODE_PREDICTED_NEXT_LOWER] =
+	OURS("HO185", "Mean dose after the next injection, lower limit (95 %)"),
+    [CODE_PREDICTED_NEXT_UPPER] =
+	OURS("HO186", "Mean dose after the next injection, upper limit (95 %)"),
     [CODE_PREDICTED_BEFORE] = OURS("HO187", "Mean dose predicted before the last injection"),
+    [CODE_PREDICTED_BEFORE_LOWER] = OURS("HO203", "Mean dose predicted before, lower limit (95 %)"),
+    [CODE_PREDICTED_BEFORE_UPPER] = OURS("HO204", "Mean dose predicted before, upper limit (95 %)"),
     [CODE_PREDICTION_DIFFERENCE] = OURS("HO188", "Mean dose minus its prediction"),
     [CODE_ADVICE] = OURS("HO190", "Research advice, not a prescription"),
 

@@ -35,7 +35,7 @@ struct dataset; /* owned by whoever made it; freed with dataset_free() */
 
 struct dataset_path {
 	int count;
-	uint32_t step[9]; /* tag, (item, tag)* */
+	uint32_t step[13]; /* tag, (item, tag)*: as deep as a report goes */
 };
 /* AT(TAG_PatientID), AT(TAG_DVHSequence, item, TAG_DVHData); items count from 0, unsigned. */
 #define AT(...)                                                                                    \

@@ -84,20 +84,11 @@ static void recovery_words(char text[420], const struct report_input *input)
 /* Recovery belongs to the liver: what was found in it and its tumours over what was injected. */
 static void add_recovery(struct sr_tree *tree, const struct report_input *input)
 {
-	const struct dosimetry_time_point *last = report_last(input);
 	char explanation[420];
 
-	if (isfinite(last->recovery_ratio)) {
-		recovery_words(explanation, input);
-		sr_tree_number(tree, SR_CONTAINS, code_get(CODE_RECOVERY_RATIO),
-			       last->recovery_ratio, code_get(UNIT_RATIO));
-		sr_tree_enter(tree);
-		sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_EQUIVALENT_MEANING),
-			     explanation);
-		report_property(tree, CODE_RECOVERY_UNCERTAINTY, last->recovery_uncertainty,
-				UNIT_RATIO);
-		sr_tree_leave(tree);
-	}
+	recovery_words(explanation, input);
+	report_number(tree, code_get(CODE_RECOVERY_RATIO), report_last(input)->recovery_ratio,
+		      UNIT_RATIO, explanation);
 }
 
 void report_doses_first(struct sr_tree *tree, const struct report_input *input, int voi)
@@ -280,8 +271,15 @@ static void add_dose_after_every_injection(struct sr_tree *tree, const struct re
 static void add_recovery_after_every_injection(struct sr_tree *tree,
 					       const struct report_input *input)
 {
-	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY),
-		      report_last(input)->recovered_activity_mbq, UNIT_MBQ, NULL);
+	const struct dosimetry_time_point *last = report_last(input);
+
+	if (isfinite(last->recovery_ratio))
+		report_number_or_words(
+		    tree, code_get(CODE_RECOVERY_UNCERTAINTY), last->recovery_uncertainty,
+		    UNIT_RATIO, "Standard uncertainty (k = 1) of the activity recovery ratio",
+		    "not known");
+	report_number(tree, code_get(CODE_RECOVERED_ACTIVITY), last->recovered_activity_mbq,
+		      UNIT_MBQ, NULL);
 	for (int t = 0; t < input->result->n_time_points; t++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[t];
 		struct code_text text;

@@ -62,31 +62,22 @@ void report_number_or_words(struct sr_tree *tree, const struct code *name, doubl
 		sr_tree_text(tree, SR_CONTAINS, name, words);
 }
 
-void report_property(struct sr_tree *tree, enum code_id name, double value, enum code_id unit)
+void report_number_interval(struct sr_tree *tree, const enum code_id names[3], double value,
+			    double lower, double upper, enum code_id unit, const char *explanation)
 {
-	if (isfinite(value))
-		sr_tree_number(tree, SR_HAS_PROPERTIES, code_get(name), value, code_get(unit));
-}
-
-void report_number_interval(struct sr_tree *tree, enum code_id name, double value, double lower,
-			    double upper, enum code_id unit, const char *explanation)
-{
-	bool known = isfinite(lower) && isfinite(upper);
+	const char *symbol = code_get(unit)->value;
 	char text[420];
 
 	if (!isfinite(value))
 		return;
-	snprintf(text, sizeof text, "%.340s%s", explanation,
-		 known ? "; its limits: prediction interval of the line, Student's t"
-		       : "; too few points for an interval");
-	sr_tree_number(tree, SR_CONTAINS, code_get(name), value, code_get(unit));
-	sr_tree_enter(tree);
-	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_EQUIVALENT_MEANING), text);
-	if (known) {
-		report_property(tree, CODE_INTERVAL_LOWER, lower, unit);
-		report_property(tree, CODE_INTERVAL_UPPER, upper, unit);
-	}
-	sr_tree_leave(tree);
+	if (isfinite(lower) && isfinite(upper))
+		snprintf(text, sizeof text, "%.300s; 95 %% interval %.4g to %.4g %.16s",
+			 explanation, lower, upper, symbol);
+	else
+		snprintf(text, sizeof text, "%.300s; too few points for an interval", explanation);
+	report_number(tree, code_get(names[0]), value, unit, text);
+	report_number(tree, code_get(names[1]), lower, unit, "Prediction interval of the line");
+	report_number(tree, code_get(names[2]), upper, unit, "Prediction interval of the line");
 }
 
 void report_text_if_any(struct sr_tree *tree, enum code_id name, const char *text)

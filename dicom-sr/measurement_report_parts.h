@@ -20,11 +20,10 @@ void report_number(struct sr_tree *tree, const struct code *name, double value, 
  * value, which the standard allows, is an error to a validator inside TID 1411.) */
 void report_number_or_words(struct sr_tree *tree, const struct code *name, double value,
 			    enum code_id unit, const char *explanation, const char *words);
-/* Has properties: of the item entered last; left out when it is NaN. */
-void report_property(struct sr_tree *tree, enum code_id name, double value, enum code_id unit);
-/* A measurement with its 95 % interval as properties; without an interval it says so. */
-void report_number_interval(struct sr_tree *tree, enum code_id name, double value, double lower,
-			    double upper, enum code_id unit, const char *explanation);
+/* A measurement and behind it the limits of its 95 % interval: names[0] value, [1] lower, [2]
+ * upper limit. The words hold the interval too, or say that there is none. */
+void report_number_interval(struct sr_tree *tree, const enum code_id names[3], double value,
+			    double lower, double upper, enum code_id unit, const char *explanation);
 void report_text_if_any(struct sr_tree *tree, enum code_id name, const char *text);
 
 /* Inferred from: the RT Dose of a time point, when known. The measurement must be the last item

@@ -148,6 +148,14 @@ static void uncertainty_words(char text[420], const struct uncertainty *uncertai
 		add(&words, ": this is not the uncertainty of an absolute dose");
 }
 
+/* Inferred from: the relation that the template has for numbers below a number. */
+static void add_component(struct sr_tree *tree, enum code_id name, double component_gy)
+{
+	if (isfinite(component_gy))
+		sr_tree_number(tree, SR_INFERRED_FROM, code_get(name), component_gy,
+			       code_get(UNIT_GY));
+}
+
 void report_uncertainty(struct sr_tree *tree, enum code_id name,
 			const struct dosimetry_voi_result *figures)
 {
@@ -165,10 +173,9 @@ void report_uncertainty(struct sr_tree *tree, enum code_id name,
 		       code_get(UNIT_GY));
 	sr_tree_enter(tree);
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_EQUIVALENT_MEANING), text);
-	report_property(tree, CODE_UNCERTAINTY_RANDOM, uncertainty->random_gy, UNIT_GY);
-	report_property(tree, CODE_UNCERTAINTY_REGISTRATION, uncertainty->registration_gy, UNIT_GY);
-	report_property(tree, CODE_UNCERTAINTY_RELAXIVITY, uncertainty->relaxivity_gy, UNIT_GY);
-	report_property(tree, CODE_UNCERTAINTY_SPECIFIC_ACTIVITY, uncertainty->specific_activity_gy,
-			UNIT_GY);
+	add_component(tree, CODE_UNCERTAINTY_RANDOM, uncertainty->random_gy);
+	add_component(tree, CODE_UNCERTAINTY_REGISTRATION, uncertainty->registration_gy);
+	add_component(tree, CODE_UNCERTAINTY_RELAXIVITY, uncertainty->relaxivity_gy);
+	add_component(tree, CODE_UNCERTAINTY_SPECIFIC_ACTIVITY, uncertainty->specific_activity_gy);
 	sr_tree_leave(tree);
 }

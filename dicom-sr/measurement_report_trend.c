@@ -6,6 +6,13 @@
 
 #include "measurement_report_parts.h"
 
+static const enum code_id expected[3] = {CODE_TREND_EXPECTED, CODE_EXPECTED_LOWER,
+					 CODE_EXPECTED_UPPER};
+static const enum code_id next[3] = {CODE_PREDICTED_NEXT, CODE_PREDICTED_NEXT_LOWER,
+				     CODE_PREDICTED_NEXT_UPPER};
+static const enum code_id foretold[3] = {CODE_PREDICTED_BEFORE, CODE_PREDICTED_BEFORE_LOWER,
+					 CODE_PREDICTED_BEFORE_UPPER};
+
 static void add_class(struct sr_tree *tree, const struct report_input *input,
 		      const struct uptake_result *trend)
 {
@@ -63,7 +70,7 @@ static void add_past_prediction(struct sr_tree *tree, const struct report_input 
 		 "From the line through the doses up to injection %d, at the activity after "
 		 "injection %d",
 		 last[-1].after_injection, last->after_injection);
-	report_number_interval(tree, CODE_PREDICTED_BEFORE, before->next_gy, before->next_lower_gy,
+	report_number_interval(tree, foretold, before->next_gy, before->next_lower_gy,
 			       before->next_upper_gy, UNIT_GY, text);
 	within = mean_gy >= before->next_lower_gy && mean_gy <= before->next_upper_gy;
 	snprintf(text, sizeof text, "Mean dose now, %.4g Gy, minus what was predicted%s", mean_gy,
@@ -83,7 +90,7 @@ void report_trend(struct sr_tree *tree, const struct report_input *input, int vo
 	add_class(tree, input, trend);
 	if (trend->trend != UPTAKE_NOT_ASSESSED) {
 		report_number_interval(
-		    tree, CODE_TREND_EXPECTED, trend->expected_gy, trend->expected_lower_gy,
+		    tree, expected, trend->expected_gy, trend->expected_lower_gy,
 		    trend->expected_upper_gy, UNIT_GY,
 		    "Line through the mean doses after the earlier injections, at the activity "
 		    "now");
@@ -104,7 +111,7 @@ void report_trend(struct sr_tree *tree, const struct report_input *input, int vo
 		 "The line through the mean doses up to injection %d, at the activity after the "
 		 "next injection of the record",
 		 last->after_injection);
-	report_number_interval(tree, CODE_PREDICTED_NEXT, trend->next_gy, trend->next_lower_gy,
+	report_number_interval(tree, next, trend->next_gy, trend->next_lower_gy,
 			       trend->next_upper_gy, UNIT_GY, text);
 }
 
