@@ -13,6 +13,7 @@
 #define ORDER_UNCLEAR_BELOW  0.5 /* mass found / mass injected between two scans */
 #define ORDER_UNCLEAR_ABOVE  1.5
 #define RECOVERY_JUMP_POINTS 0.10
+#define MASS_KEPT_WITHIN     0.005
 #define GRID_TOLERANCE_MM    1e-3
 #define VOXELS_PER_PIECE     65536
 
@@ -166,88 +167,7 @@ static enum status_code add_dose(struct dosimetry_time_point *point, struct accu
 	return STATUS_OK;
 }
 
-/* ---- recovery: how much of what was injected is found, on the scan grids ---- */
-
-/* Running sums over the scans: mass and activity of the liver region and of each part. */
-struct recovery {
-	double last_delta_ml_per_s, mass_mg, activity_mbq;
-	double part_last_delta_ml_per_s[DOSIMETRY_MAX_VOIS], part_activity_mbq[DOSIMETRY_MAX_VOIS];
-	double injected_mbq, injected_mg;
-};
-
-static double injected_through(const struct dosimetry_input *input, int part, int last_injection)
-{
-	double sum_mbq = 0;
-	for (int i = 0; i < last_injection; i++) {
-		if (input->injections[i].part_voi == part)
-			sum_mbq += input->injections[i].net_activity_mbq;
-		else if (input->injections[i].part_voi < 0)
-			return NAN; /* an unknown share of it went here */
-	}
-	if (!(sum_mbq > 0))
-		return NAN;
-	return sum_mbq;
-}
-
-static void recover_parts(struct dosimetry_time_point *point, struct recovery *sums,
-			  const struct dosimetry_interval *between,
-			  const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
-			  const struct dosimetry_regions *regions,
-			  const struct dosimetry_input *input)
-{
-	for (int i = 0; i < input->n_vois; i++) {
-		point->part_recovery_ratio[i] = NAN;
-		if (input->vois[i].role != VOI_PART || !regions->part[i].coverage)
-			continue;
-		double found =
-		    dosimetry_integrate(&delta->delta_r2star_per_s, NULL, &regions->part[i])
-			.delta_ml_per_s;
-		sums->part_activity_mbq[i] += (found - sums->part_last_delta_ml_per_s[i]) /
-					      between->relaxivity_per_s_per_mg_per_ml *
-					      between->specific_activity_mbq_per_mg;
-		sums->part_last_delta_ml_per_s[i] = found;
-		if (plan->part_apart[i])
-			point->part_recovery_ratio[i] =
-			    sums->part_activity_mbq[i] /
-			    injected_through(input, i, point->after_injection);
-	}
-}
-
-static void recover(struct dosimetry_time_point *point, struct recovery *sums,
-		    const struct dosimetry_interval *between, const struct dosimetry_plan *plan,
-		    const struct dosimetry_delta *delta, const struct volume *carried,
-		    const struct dosimetry_regions *regions, const struct dosimetry_input *input)
-{
-	sums->injected_mbq += between->activity_mbq;
-	sums->injected_mg += between->mass_mg;
-	point->injected_activity_mbq = sums->injected_mbq;
-	point->injected_mass_mg = sums->injected_mg;
-	point->recovered_activity_mbq = point->recovered_mass_mg = point->recovery_ratio = NAN;
-	point->mass_increment_ratio = point->resampled_mass_ratio = NAN;
-	point->region_volume_ml = point->region_not_measured_ml = point->region_saturated_ml = NAN;
-	recover_parts(point, sums, between, plan, delta, regions, input);
-	if (!regions->liver.coverage)
-		return;
-
-	struct dosimetry_integral found =
-	    dosimetry_integrate(&delta->delta_r2star_per_s, delta->state, &regions->liver);
-	struct dosimetry_integral resampled =
-	    dosimetry_integrate(carried, NULL, &plan->liver_with_tumours);
-	double increment_mg = (found.delta_ml_per_s - sums->last_delta_ml_per_s) /
-			      between->relaxivity_per_s_per_mg_per_ml;
-	sums->last_delta_ml_per_s = found.delta_ml_per_s;
-	sums->mass_mg += increment_mg;
-	sums->activity_mbq += increment_mg * between->specific_activity_mbq_per_mg;
-
-	point->recovered_mass_mg = sums->mass_mg;
-	point->recovered_activity_mbq = sums->activity_mbq;
-	point->recovery_ratio = sums->activity_mbq / sums->injected_mbq;
-	point->mass_increment_ratio = increment_mg / between->mass_mg;
-	point->resampled_mass_ratio = resampled.delta_ml_per_s / found.delta_ml_per_s;
-	point->region_volume_ml = found.volume_ml;
-	point->region_not_measured_ml = found.not_measured_ml;
-	point->region_saturated_ml = found.saturated_ml;
-}
+/* ---- flags ---- */
 
 /* What hangs on one or two echoes, or on none, in all that is evaluated. */
 static void sum_few_echo_volumes(struct dosimetry_time_point *point,
@@ -263,12 +183,18 @@ static void sum_few_echo_volumes(struct dosimetry_time_point *point,
 	point->s0_known_ml = (double)s0_known * grid_voxel_volume_ml(grid);
 }
 
-/* ---- flags ---- */
+/* What alignment left is too much, or nobody knows although something was moved. */
+static bool is_uncertain(const struct dosimetry_scan *scan, const struct dosimetry_params *params)
+{
+	if (isnan(scan->residual_mm))
+		return scan->to_result != NULL;
+	return scan->residual_mm > params->registration_limit_mm;
+}
 
-static unsigned find_flags(const struct dosimetry_time_point *point,
-			   const struct dosimetry_time_point *before,
-			   const struct dosimetry_interval *between,
-			   const struct dosimetry_input *input)
+static unsigned
+find_flags(const struct dosimetry_time_point *point, const struct dosimetry_time_point *before,
+	   const struct dosimetry_scan *scan, const struct dosimetry_interval *between,
+	   const struct dosimetry_input *input, const struct dosimetry_params *params)
 {
 	unsigned flags = 0;
 	double saturated_ml =
@@ -283,6 +209,13 @@ static unsigned find_flags(const struct dosimetry_time_point *point,
 		flags |= DOSIMETRY_RECOVERY_JUMP;
 	if (between->content_unscaled)
 		flags |= DOSIMETRY_CONTENT_UNSCALED;
+	if (100 * point->recovery_ratio < params->recovery_low_percent ||
+	    100 * point->recovery_ratio > params->recovery_high_percent)
+		flags |= DOSIMETRY_RECOVERY_OUTSIDE;
+	if (fabs(point->resampled_mass_ratio - 1) > MASS_KEPT_WITHIN)
+		flags |= DOSIMETRY_MASS_NOT_KEPT;
+	if (is_uncertain(&input->baseline, params) || is_uncertain(scan, params))
+		flags |= DOSIMETRY_REGISTRATION_UNCERTAIN;
 	for (int i = 0; i < point->after_injection; i++) {
 		if (input->injections[i].residual_pending)
 			flags |= DOSIMETRY_RESIDUAL_PENDING;
@@ -301,7 +234,7 @@ struct course {
 	struct dosimetry_baseline_map baseline;
 	struct dosimetry_regions regions;
 	struct accumulation sums;
-	struct recovery recovery;
+	struct dosimetry_recovery recovery;
 };
 
 static enum status_code run_time_point(struct dosimetry_result *result, int index,
@@ -317,25 +250,32 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	const struct volume *carried = NULL;
 
 	point->after_injection = scan->after_injection;
-	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, st) != STATUS_OK ||
+	point->residual_mm = scan->residual_mm;
+	rigid_identity(point->to_result);
+	if (scan->to_result)
+		memcpy(point->to_result, scan->to_result, sizeof point->to_result);
+	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, params->threads,
+				   st) != STATUS_OK ||
 	    dosimetry_subtract(&delta, scan, &course->baseline, &course->regions, input, params,
 			       st) != STATUS_OK ||
 	    carry_delta(&carried, &made, &delta, scan, input, params->threads, st) != STATUS_OK ||
 	    add_dose(point, &course->sums, index, carried, input, params, st) != STATUS_OK)
 		goto out;
-	recover(point, &course->recovery, &between, &course->plan, &delta, carried,
-		&course->regions, input);
+	dosimetry_recover(point, &course->recovery, &between, &course->plan, &delta, carried,
+			  &course->regions, input);
 	sum_few_echo_volumes(point, &delta);
 	if (dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
 		goto out;
+	dosimetry_position_doses(result->time_points, index + 1, input);
 	dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
 
 	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
 	point->sigma = scan->map->sigma;
 	point->air_sigma = scan->map->air_sigma;
 	point->s0_scale = delta.s0_scale;
-	point->flags |= course->plan.flags | delta.flags |
-			find_flags(point, index > 0 ? point - 1 : NULL, &between, input);
+	point->flags |=
+	    course->plan.flags | delta.flags |
+	    find_flags(point, index > 0 ? point - 1 : NULL, scan, &between, input, params);
 	result->relaxivity_used = between.relaxivity_per_s_per_mg_per_ml;
 out:
 	dosimetry_delta_free(&delta);
@@ -357,7 +297,10 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 		goto out;
 	}
 	if (dosimetry_plan_make(&course->plan, input, st) != STATUS_OK ||
-	    dosimetry_evaluate_baseline(&course->baseline, input, params, st) != STATUS_OK ||
+	    dosimetry_regions_make(&course->regions, &input->baseline, &course->plan, input,
+				   params->threads, st) != STATUS_OK ||
+	    dosimetry_evaluate_baseline(&course->baseline, &course->regions, input, params, st) !=
+		STATUS_OK ||
 	    accumulation_new(&course->sums, grid_voxels(input->result_grid), st) != STATUS_OK)
 		goto out;
 	for (int index = 0; index < input->n_scans; index++) {
@@ -386,8 +329,11 @@ out:
 
 void dosimetry_result_free(struct dosimetry_result *result)
 {
-	for (int i = 0; result->time_points && i < result->n_time_points; i++)
+	for (int i = 0; result->time_points && i < result->n_time_points; i++) {
 		volume_free(&result->time_points[i].dose_gy);
+		for (int voi = 0; voi < DOSIMETRY_MAX_VOIS; voi++)
+			mask_free(&result->time_points[i].underdosed[voi]);
+	}
 	free(result->time_points);
 	result->time_points = NULL;
 	result->n_time_points = 0;

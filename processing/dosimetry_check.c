@@ -75,6 +75,10 @@ static enum status_code check_injections(const struct dosimetry_input *input, st
 			    st, STATUS_REFUSE,
 			    "injection %d: no specific activity (MBq/mg), so no dose after it",
 			    i + 1);
+		if (injection->position < 0 || injection->position >= DOSIMETRY_MAX_POSITIONS)
+			return status_fail(st, STATUS_REFUSE,
+					   "injection %d: more than %d catheter positions", i + 1,
+					   DOSIMETRY_MAX_POSITIONS);
 		if (injection->net_activity_mbq <= 0)
 			return status_fail(st, STATUS_REFUSE, "injection %d: net activity %g MBq",
 					   i + 1, injection->net_activity_mbq);
@@ -90,6 +94,9 @@ enum status_code dosimetry_check(const struct dosimetry_input *input,
 				   "no relaxivity for this field strength: no dose");
 	if (!(params->dose_constant_mj_per_mbq > 0) || !(params->density_g_per_ml > 0))
 		return status_fail(st, STATUS_REFUSE, "dose constant and density must be above 0");
+	if (params->underdose_levels < 0 || params->underdose_levels > DOSIMETRY_UNDERDOSE_LEVELS)
+		return status_fail(st, STATUS_REFUSE, "%d under-dose levels; at most %d",
+				   params->underdose_levels, DOSIMETRY_UNDERDOSE_LEVELS);
 	if (params->dose_levels < 0 || params->dose_levels > VOI_DOSE_LEVELS)
 		return status_fail(st, STATUS_REFUSE, "%d dose levels; at most %d",
 				   params->dose_levels, VOI_DOSE_LEVELS);
@@ -151,7 +158,7 @@ const char *dosimetry_flag_text(enum dosimetry_flag flag)
 		return "a tumour has a lower mean dose than its healthy liver: check contours and "
 		       "alignment";
 	case DOSIMETRY_TUMOUR_LIMITED:
-		return "a tumour is measured in part only";
+		return "a tumour's dose is limited: part of it has no value or a doubtful one";
 	case DOSIMETRY_TUMOUR_NOT_MEASURABLE:
 		return "a tumour cannot be measured: no dose is given for it";
 	case DOSIMETRY_OSCILLATION:

@@ -1,11 +1,17 @@
 /* dosimetry_parts.h - what the files of dosimetry share; not for other rooms.
  *
- *   dosimetry.c        the order of things: the chain of dosimetry.h, time point by time point
- *   dosimetry_check.c  what must be right before, and the words of the flags
- *   dosimetry_plan.c   what follows from the VOIs alone: tumours to parts, healthy liver, regions
- *   dosimetry_scan.c   on the scans' own grids: evaluated baseline, dR2*, sums over the liver
- *   dosimetry_voi.c    on the result grid: figures per VOI
- *   dosimetry_trend.c  uptake of the tumours over the injections
+ *   dosimetry.c             the order of things: the chain of dosimetry.h, one time point after
+ *                           the other
+ *   dosimetry_check.c       what must be right before, and the words of the flags
+ *   dosimetry_plan.c        what follows from the VOIs alone: tumours to parts, healthy liver
+ *   dosimetry_regions.c     the liver and its parts as a scan's grid sees them
+ *   dosimetry_artefact.c    where the baseline can be believed: evaluated region, artefact, dark
+ *   dosimetry_scan.c        a scan minus the baseline: dR2*
+ *   dosimetry_void.c        gas that moved between them
+ *   dosimetry_recovery.c    what is found of what was injected
+ *   dosimetry_voi.c         on the result grid: figures per VOI
+ *   dosimetry_measurable.c  which of them can be believed; dose by catheter position
+ *   dosimetry_trend.c       trend, prediction, advice
  *
  * Everything is written in terms of dR2* (1/s) and factors per interval between two scans, because
  * batches may differ in holmium content (relaxivity) and have decayed differently (specific
@@ -32,24 +38,29 @@ enum status_code dosimetry_check(const struct dosimetry_input *input,
 				 const struct dosimetry_params *params,
 				 struct status *st) STATUS_CHECKED;
 
-/* ---- dosimetry_scan.c ---- */
+/* ---- dosimetry_plan.c ---- */
 
-/* The baseline with everything that is not evaluated set to NaN, on its own grid. */
-struct dosimetry_baseline_map {
-	struct volume r2star_per_s, s0, stderr_per_s;
-	double sigma;
-	double evaluated_ml, artefact_ml;
+/* What follows from the VOIs alone, the same for every time point. */
+struct dosimetry_plan {
+	int liver; /* index of the VOI; -1 none */
+	int tumours, parts;
+	int part_of[DOSIMETRY_MAX_VOIS];    /* tumours, groups: index of their part; -1 none */
+	int healthy_of[DOSIMETRY_MAX_VOIS]; /* tumours, groups: index into healthy; -1 none */
+	struct mask liver_with_tumours;	    /* result grid; empty without a liver */
+	struct mask necrosis;		    /* all of it; empty when there is none */
+	struct mask healthy[DOSIMETRY_MAX_VOIS];
+	int healthy_part[DOSIMETRY_MAX_VOIS]; /* -1: whole liver */
+	int n_healthy;
+	bool part_apart[DOSIMETRY_MAX_VOIS]; /* no other part that was fed overlaps it: its recovery
+						can be told */
+	unsigned flags;
 };
-enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *baseline,
-					     const struct dosimetry_input *input,
-					     const struct dosimetry_params *params,
-					     struct status *st) STATUS_CHECKED;
-void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline);
+enum status_code dosimetry_plan_make(struct dosimetry_plan *plan,
+				     const struct dosimetry_input *input,
+				     struct status *st) STATUS_CHECKED;
+void dosimetry_plan_free(struct dosimetry_plan *plan);
 
-/* The result grid as it lies in the scan's frame of reference: same voxels, steps turned by the
- * scan's transform. */
-void dosimetry_move_grid(struct grid *moved, const struct grid *result_grid,
-			 const struct dosimetry_scan *scan);
+/* ---- dosimetry_regions.c ---- */
 
 /* The regions of recovery as seen on a scan's grid. Kept from scan to scan while the geometry
  * stays. */
@@ -58,11 +69,71 @@ struct dosimetry_regions {
 	struct grid grid,
 	    moved;	   /* of the scan, and the result grid in its frame: what it was made for */
 	struct mask liver; /* liver joined with all tumours; empty without a liver */
-	struct mask healthy; /* liver minus all tumours */
+	struct mask healthy; /* liver minus all that is not healthy */
 	struct mask
 	    part[DOSIMETRY_MAX_VOIS]; /* by index of VOI: each part joined with its tumours */
 };
+enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
+					const struct dosimetry_scan *scan,
+					const struct dosimetry_plan *plan,
+					const struct dosimetry_input *input, int threads,
+					struct status *st) STATUS_CHECKED;
 void dosimetry_regions_free(struct dosimetry_regions *regions);
+
+/* ---- dosimetry_artefact.c, dosimetry_void.c ---- */
+
+/* What is known of a voxel of a scan besides its value; bits. */
+enum dosimetry_mark {
+	DOSIMETRY_MARK_ARTEFACT = 1 << 0,
+	DOSIMETRY_MARK_DARK = 1 << 1,	 /* no signal before any injection */
+	DOSIMETRY_MARK_VOID = 1 << 2,	 /* dark, and inside the liver or at its face */
+	DOSIMETRY_MARK_OUTSIDE = 1 << 3, /* of the baseline's slices */
+	DOSIMETRY_MARK_OSCILLATES = 1 << 4
+};
+
+/* The baseline with everything that is not evaluated set to NaN, on its own grid. */
+struct dosimetry_baseline_map {
+	struct volume r2star_per_s, s0, stderr_per_s;
+	uint8_t *marks; /* enum dosimetry_mark per voxel */
+	double sigma;
+	double evaluated_ml, artefact_ml;
+	double native_per_s; /* median R2* of the healthy liver; NaN without a liver */
+	double rim_mm;	     /* how far artefact reaches from the dark, at most; 0 without */
+};
+enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *baseline,
+					     const struct dosimetry_regions *regions,
+					     const struct dosimetry_input *input,
+					     const struct dosimetry_params *params,
+					     struct status *st) STATUS_CHECKED;
+void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline);
+
+/* The baseline's marks at the voxels of a scan (nearest voxel), with artefact and void grown by
+ * residual_mm first; NaN does not grow them. marks is malloc()ed. */
+enum status_code dosimetry_carry_marks(uint8_t **marks,
+				       const struct dosimetry_baseline_map *baseline,
+				       const struct dosimetry_scan *scan,
+				       const struct dosimetry_input *input, int threads,
+				       struct status *st) STATUS_CHECKED;
+
+struct dosimetry_delta;
+
+/* Gas that moved: voxels of the liver gone dark in this scan next to what was dark before. Takes
+ * their values away, and those of the rim around them, and marks them as artefact. s0: the
+ * baseline's at the scan's voxels. */
+enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
+					   const struct dosimetry_scan *scan, const float *s0,
+					   const struct dosimetry_baseline_map *baseline,
+					   const struct mask *liver,
+					   struct status *st) STATUS_CHECKED;
+
+/* ---- dosimetry_scan.c ---- */
+
+/* The result grid, and a scan's grid, as they lie in another frame of reference: same voxels, steps
+ * turned by the transforms. */
+void dosimetry_move_grid(struct grid *moved, const struct grid *result_grid,
+			 const struct dosimetry_scan *scan);
+void dosimetry_move_to_baseline(struct grid *moved, const struct dosimetry_scan *scan,
+				const struct dosimetry_input *input);
 
 /* One after-injection scan, baseline taken off. */
 struct dosimetry_delta {
@@ -71,6 +142,7 @@ struct dosimetry_delta {
 					     quadrature); NaN together with it */
 	uint8_t *state; /* enum r2star_state, resolved; R2STAR_NOT_MEASURED outside the evaluated
 			   region */
+	uint8_t *marks; /* enum dosimetry_mark */
 	double s0_scale;
 	double region_baseline_r2star_per_s;
 	unsigned flags;
@@ -91,46 +163,58 @@ struct dosimetry_integral {
 struct dosimetry_integral dosimetry_integrate(const struct volume *delta_r2star_per_s,
 					      const uint8_t *state, const struct mask *mask);
 
-/* ---- dosimetry_plan.c ---- */
+/* ---- dosimetry_recovery.c ---- */
 
-/* What follows from the VOIs alone, the same for every time point. */
-struct dosimetry_plan {
-	int liver; /* index of the VOI; -1 none */
-	int tumours, parts;
-	int part_of[DOSIMETRY_MAX_VOIS];    /* tumours: index of their part; -1 none */
-	int healthy_of[DOSIMETRY_MAX_VOIS]; /* tumours: index into healthy; -1 none */
-	struct mask liver_with_tumours;	    /* result grid; empty without a liver */
-	struct mask healthy[DOSIMETRY_MAX_VOIS];
-	int healthy_part[DOSIMETRY_MAX_VOIS]; /* -1: whole liver */
-	int n_healthy;
-	bool part_apart[DOSIMETRY_MAX_VOIS]; /* no other part that was fed overlaps it: its recovery
-						can be told */
-	unsigned flags;
+/* Running sums over the scans: mass and activity of the liver region and of each part. */
+struct dosimetry_recovery {
+	double last_delta_ml_per_s, mass_mg, activity_mbq;
+	double part_last_delta_ml_per_s[DOSIMETRY_MAX_VOIS], part_activity_mbq[DOSIMETRY_MAX_VOIS];
+	double injected_mbq, injected_mg;
 };
-enum status_code dosimetry_plan_make(struct dosimetry_plan *plan,
-				     const struct dosimetry_input *input,
-				     struct status *st) STATUS_CHECKED;
-void dosimetry_plan_free(struct dosimetry_plan *plan);
 
-enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
-					const struct dosimetry_scan *scan,
-					const struct dosimetry_plan *plan,
-					const struct dosimetry_input *input,
-					struct status *st) STATUS_CHECKED;
+/* Everything of a time point that has to do with recovery. carried: dR2* on the result grid. */
+void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_recovery *sums,
+		       const struct dosimetry_interval *between, const struct dosimetry_plan *plan,
+		       const struct dosimetry_delta *delta, const struct volume *carried,
+		       const struct dosimetry_regions *regions,
+		       const struct dosimetry_input *input);
 
 /* ---- dosimetry_voi.c ---- */
 
 /* Figures of all VOIs and healthy livers at one time point, and what is hot outside; sets
- * DOSIMETRY_HOT_OUTSIDE. delta gives the states. */
+ * DOSIMETRY_HOT_OUTSIDE and the flags that follow from single VOIs. delta gives states and marks.
+ */
 enum status_code
 dosimetry_figures(struct dosimetry_time_point *point, const struct dosimetry_plan *plan,
 		  const struct dosimetry_scan *scan, const struct dosimetry_delta *delta,
 		  const struct dosimetry_input *input, const struct dosimetry_params *params,
 		  struct status *st) STATUS_CHECKED;
 
+/* ---- dosimetry_measurable.c ---- */
+
+/* Volume of a VOI that has no value, by cause, or a doubtful one. */
+struct dosimetry_doubt {
+	double artefact_ml, no_signal_ml, outside_ml;
+	double saturated_ml, s0_known_ml, oscillating_ml;
+	double doubtful_ml; /* of the last three, each voxel once */
+};
+
+/* Sets measurable and reasons; where it is not measurable every figure of the dose becomes NaN. */
+void dosimetry_judge_voi(struct dosimetry_voi_result *result, const struct dosimetry_doubt *doubt,
+			 double residual_mm, const struct dosimetry_params *params);
+
+/* Flags that follow from the figures of the VOIs. */
+unsigned dosimetry_voi_flags(const struct dosimetry_time_point *point,
+			     const struct dosimetry_input *input);
+
+/* position_dose_gy of every VOI at the last of the time points given. */
+void dosimetry_position_doses(struct dosimetry_time_point *points, int n_points,
+			      const struct dosimetry_input *input);
+
 /* ---- dosimetry_trend.c ---- */
 
-/* Trend of every tumour at the last of the time points given. */
+/* Trend of every tumour and group, and the advice of every healthy liver, at the last of the time
+ * points given. */
 void dosimetry_trends(struct dosimetry_time_point *points, int n_points,
 		      const struct dosimetry_plan *plan, const struct dosimetry_input *input,
 		      const struct dosimetry_params *params);

@@ -1,4 +1,4 @@
-/* dosimetry_scan.c - on the scans' own grids: what is evaluated, dR2*, and sums over the liver. */
+/* dosimetry_scan.c - on the scans' own grids: dR2*, and sums over the liver. */
 #include "dosimetry_parts.h"
 
 #include <math.h>
@@ -14,106 +14,29 @@
 
 /* ---- geometry ---- */
 
-static void turn(double direction[3], const double *transform)
-{
-	double x = direction[0], y = direction[1], z = direction[2];
-	for (int r = 0; r < 3; r++)
-		direction[r] =
-		    transform[4 * r] * x + transform[4 * r + 1] * y + transform[4 * r + 2] * z;
-}
-
-/* The same voxels in another frame: the transform takes their points there. */
-static void move_grid(struct grid *grid, const double *transform, const char *frame_of_reference)
-{
-	turn(grid->origin_mm, transform);
-	for (int r = 0; r < 3; r++)
-		grid->origin_mm[r] += transform[4 * r + 3];
-	turn(grid->column_step_mm, transform);
-	turn(grid->row_step_mm, transform);
-	turn(grid->slice_step_mm, transform);
-	memcpy(grid->frame_of_reference, frame_of_reference, sizeof grid->frame_of_reference);
-}
-
-static void invert_rigid(double inverse[12], const double *transform)
-{
-	for (int r = 0; r < 3; r++) {
-		inverse[4 * r + 3] = 0;
-		for (int c = 0; c < 3; c++) {
-			inverse[4 * r + c] = transform[4 * c + r];
-			inverse[4 * r + 3] -= transform[4 * c + r] * transform[4 * c + 3];
-		}
-	}
-}
-
 void dosimetry_move_grid(struct grid *moved, const struct grid *result_grid,
 			 const struct dosimetry_scan *scan)
 {
 	*moved = *result_grid;
 	if (scan->to_result)
-		move_grid(moved, scan->to_result, scan->map->r2star_per_s.grid.frame_of_reference);
+		rigid_move_grid(moved, result_grid, scan->to_result,
+				scan->map->r2star_per_s.grid.frame_of_reference);
 }
 
-/* The scan's grid as it lies in the baseline's frame: back to the result frame, then on. */
-static void move_scan_to_baseline(struct grid *moved, const struct dosimetry_scan *scan,
-				  const struct dosimetry_input *input)
+/* Back to the result's frame, then on to the baseline's. */
+void dosimetry_move_to_baseline(struct grid *moved, const struct dosimetry_scan *scan,
+				const struct dosimetry_input *input)
 {
+	double on[RIGID_SIZE];
+	rigid_identity(on);
 	*moved = scan->map->r2star_per_s.grid;
-	if (scan->to_result) {
-		double back[12];
-		invert_rigid(back, scan->to_result);
-		move_grid(moved, back, input->result_grid->frame_of_reference);
-	}
+	if (scan->to_result)
+		rigid_invert(on, scan->to_result);
 	if (input->baseline.to_result)
-		move_grid(moved, input->baseline.to_result,
-			  input->baseline.map->r2star_per_s.grid.frame_of_reference);
-}
-
-/* ---- the evaluated region ---- */
-
-enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *baseline,
-					     const struct dosimetry_input *input,
-					     const struct dosimetry_params *params,
-					     struct status *st)
-{
-	const struct r2star_map *map = input->baseline.map;
-	const struct grid *grid = &map->r2star_per_s.grid;
-	if (volume_new(&baseline->r2star_per_s, grid, NAN, st) != STATUS_OK ||
-	    volume_new(&baseline->s0, grid, NAN, st) != STATUS_OK ||
-	    volume_new(&baseline->stderr_per_s, grid, NAN, st) != STATUS_OK)
-		return st->code;
-
-	size_t evaluated = 0, artefact = 0, voxels = grid_voxels(grid);
-	double least_s0 = params->body_snr * map->sigma;
-	for (size_t v = 0; v < voxels; v++) {
-		float r2star = map->r2star_per_s.samples[v], s0 = map->s0.samples[v];
-		if (map->state[v] != R2STAR_FITTED || isnan(r2star) || !((double)s0 >= least_s0))
-			continue;
-		if ((double)r2star > params->artefact_r2star_per_s) {
-			artefact++;
-			continue;
-		}
-		evaluated++;
-		baseline->r2star_per_s.samples[v] = r2star;
-		baseline->s0.samples[v] = s0;
-		baseline->stderr_per_s.samples[v] = map->stderr_per_s.samples[v];
-	}
-	double voxel_ml = grid_voxel_volume_ml(grid);
-	baseline->sigma = map->sigma;
-	baseline->evaluated_ml = (double)evaluated * voxel_ml;
-	baseline->artefact_ml = (double)artefact * voxel_ml;
-	if (evaluated == 0)
-		return status_fail(
-		    st, STATUS_REFUSE,
-		    "baseline: no voxel has a signal of %g times the noise and R2* up to %g /s",
-		    params->body_snr, params->artefact_r2star_per_s);
-	return STATUS_OK;
-}
-
-void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
-{
-	volume_free(&baseline->r2star_per_s);
-	volume_free(&baseline->s0);
-	volume_free(&baseline->stderr_per_s);
+		rigid_compose(on, input->baseline.to_result, on);
+	if (scan->to_result || input->baseline.to_result)
+		rigid_move_grid(moved, &scan->map->r2star_per_s.grid, on,
+				input->baseline.map->r2star_per_s.grid.frame_of_reference);
 }
 
 /* ---- one scan ---- */
@@ -122,9 +45,15 @@ void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
  * resampled. */
 struct local_baseline {
 	const float *r2star_per_s, *s0, *stderr_per_s; /* NaN: not evaluated */
+	const uint8_t *marks;
 	float region_mean_per_s; /* taken off everywhere instead; NaN: voxelwise */
 	struct volume made_r2star, made_s0, made_stderr; /* owned; empty when borrowed */
 };
+
+static bool is_evaluated(const struct local_baseline *local, size_t v)
+{
+	return !isnan(local->r2star_per_s[v]) && !(local->marks[v] & DOSIMETRY_MARK_ARTEFACT);
+}
 
 static float baseline_at(const struct local_baseline *local, size_t v)
 {
@@ -145,7 +74,7 @@ static enum status_code find_local_baseline(struct local_baseline *local,
 					    struct status *st)
 {
 	struct grid moved;
-	move_scan_to_baseline(&moved, scan, input);
+	dosimetry_move_to_baseline(&moved, scan, input);
 	if (grid_same(&moved, &baseline->r2star_per_s.grid, GRID_TOLERANCE_MM)) {
 		local->r2star_per_s = baseline->r2star_per_s.samples;
 		local->s0 = baseline->s0.samples;
@@ -253,7 +182,7 @@ static void few_echo_voxels_free(struct few_echo_voxels *few)
 static bool is_few_echo(const struct r2star_map *map, const struct local_baseline *local, size_t v)
 {
 	return (map->state[v] == R2STAR_FEW_ECHOES || map->state[v] == R2STAR_NO_ECHO) &&
-	       !isnan(local->r2star_per_s[v]);
+	       is_evaluated(local, v);
 }
 
 static enum status_code gather_few_echo_voxels(struct few_echo_voxels *few,
@@ -332,7 +261,9 @@ static void subtract_fitted_voxels(void *user, size_t first, size_t last)
 {
 	const struct subtraction *job = user;
 	for (size_t v = first; v < last; v++) {
-		if (job->map->state[v] != R2STAR_FITTED || isnan(job->local->r2star_per_s[v]))
+		if (job->map->quality && job->map->quality[v] & R2STAR_OSCILLATES)
+			job->delta->marks[v] |= DOSIMETRY_MARK_OSCILLATES;
+		if (job->map->state[v] != R2STAR_FITTED || !is_evaluated(job->local, v))
 			continue;
 		job->delta->delta_r2star_per_s.samples[v] =
 		    job->map->r2star_per_s.samples[v] - baseline_at(job->local, v);
@@ -398,6 +329,8 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 	struct subtraction subtraction = {delta, map, &local};
 
 	if (find_local_baseline(&local, scan, baseline, input, params->threads, st) != STATUS_OK ||
+	    dosimetry_carry_marks(&delta->marks, baseline, scan, input, params->threads, st) !=
+		STATUS_OK ||
 	    find_region_mean(&local, &delta->region_baseline_r2star_per_s, regions, params, st) !=
 		STATUS_OK ||
 	    find_s0_scale(&delta->s0_scale, map, &local, st) != STATUS_OK ||
@@ -410,10 +343,13 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 				  voxels);
 		goto out;
 	}
+	local.marks = delta->marks;
 	delta->flags = compare_protocol(&input->baseline, scan);
 	parallel_for(voxels, VOXELS_PER_PIECE, params->threads, subtract_fitted_voxels,
 		     &subtraction);
-	(void)!subtract_few_echo_voxels(delta, map, &local, st);
+	if (subtract_few_echo_voxels(delta, map, &local, st) != STATUS_OK)
+		goto out;
+	(void)!dosimetry_find_moved_void(delta, scan, local.s0, baseline, &regions->liver, st);
 out:
 	volume_free(&local.made_r2star);
 	volume_free(&local.made_s0);
@@ -426,7 +362,8 @@ void dosimetry_delta_free(struct dosimetry_delta *delta)
 	volume_free(&delta->delta_r2star_per_s);
 	volume_free(&delta->stderr_per_s);
 	free(delta->state);
-	delta->state = NULL;
+	free(delta->marks);
+	delta->state = delta->marks = NULL;
 }
 
 struct dosimetry_integral dosimetry_integrate(const struct volume *delta_r2star_per_s,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dose.h"
+#include "mask_piece.h"
 #include "parallel.h"
 
 static size_t row_start(const struct grid *grid, int row, int slice)
@@ -22,12 +23,13 @@ struct figures {
 	const struct dosimetry_params *params;
 	const struct dosimetry_delta *delta;
 	double matrix[3][3], offset[3]; /* result voxel -> scan voxel */
-	bool states_matter;		/* some voxel is saturated or S0-known */
+	double residual_mm; /* the larger of the scan's and the baseline's; NaN: neither known */
+	bool doubts_matter; /* some voxel has a value with a doubt */
 	struct status status[2 * DOSIMETRY_MAX_VOIS];
 };
 
-/* State of the scan's voxel nearest to a result voxel. */
-static uint8_t nearest_state(const struct figures *f, int column, int row, int slice)
+/* The scan's voxel nearest to a result voxel; false outside its grid. */
+static bool nearest_voxel(size_t *voxel, const struct figures *f, int column, int row, int slice)
 {
 	const struct grid *grid = &f->delta->delta_r2star_per_s.grid;
 	const int size[3] = {grid->columns, grid->rows, grid->slices};
@@ -36,55 +38,99 @@ static uint8_t nearest_state(const struct figures *f, int column, int row, int s
 		double place = f->matrix[axis][0] * column + f->matrix[axis][1] * row +
 			       f->matrix[axis][2] * slice + f->offset[axis];
 		if (!(place >= -0.5 && place < size[axis] - 0.5))
-			return R2STAR_NOT_MEASURED;
-		at[axis] = (int)floor(place + 0.5);
+			return false;
+		at[axis] = (int)(place + 0.5);
 	}
-	return f->delta->state[row_start(grid, at[1], at[2]) + (size_t)at[0]];
+	*voxel = row_start(grid, at[1], at[2]) + (size_t)at[0];
+	return true;
 }
 
-/* Volumes of the mask by state, and below the dose asked for. */
-static void add_volumes(struct dosimetry_voi_result *result, const struct figures *f,
-			const struct mask *mask, bool underdosed_asked)
+/* A voxel without a value: why. */
+static void add_missing(struct dosimetry_doubt *doubt, const struct figures *f, bool inside,
+			size_t nearest, double ml)
 {
+	uint8_t marks = inside ? f->delta->marks[nearest] : DOSIMETRY_MARK_OUTSIDE;
+	if (marks & DOSIMETRY_MARK_ARTEFACT)
+		doubt->artefact_ml += ml;
+	else if (marks & DOSIMETRY_MARK_OUTSIDE)
+		doubt->outside_ml += ml;
+	else
+		doubt->no_signal_ml += ml;
+}
+
+static void add_measured(struct dosimetry_doubt *doubt, const struct figures *f, size_t nearest,
+			 double ml)
+{
+	uint8_t state = f->delta->state[nearest];
+	bool oscillates = f->delta->marks[nearest] & DOSIMETRY_MARK_OSCILLATES;
+	if (state == R2STAR_SATURATED)
+		doubt->saturated_ml += ml;
+	if (state == R2STAR_S0_KNOWN)
+		doubt->s0_known_ml += ml;
+	if (oscillates)
+		doubt->oscillating_ml += ml;
+	if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN || oscillates)
+		doubt->doubtful_ml += ml;
+}
+
+static struct dosimetry_doubt find_doubt(const struct figures *f, const struct mask *mask)
+{
+	struct dosimetry_doubt doubt = {0};
 	double voxel_ml = grid_voxel_volume_ml(&mask->grid);
-	int levels = f->params->underdose_levels;
 	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
 		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
-			size_t row = row_start(&mask->grid, j, k);
+			size_t row = row_start(&mask->grid, j, k), nearest = 0;
 			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
 				double ml = (double)mask->coverage[row + (size_t)i] * voxel_ml;
-				double dose_gy = (double)f->point->dose_gy.samples[row + (size_t)i];
-				if (!(ml > 0) || isnan(dose_gy))
+				if (!(ml > 0))
 					continue;
-				for (int level = 0; underdosed_asked && level < levels; level++) {
-					if (dose_gy < f->params->underdosed_below_gy[level])
-						result->underdosed_volume_ml[level] += ml;
-				}
-				if (!f->states_matter)
+				bool missing = isnan(f->point->dose_gy.samples[row + (size_t)i]);
+				if (!missing && !f->doubts_matter)
 					continue;
-				uint8_t state = nearest_state(f, i, j, k);
-				if (state == R2STAR_SATURATED)
-					result->saturated_volume_ml += ml;
-				else if (state == R2STAR_S0_KNOWN)
-					result->s0_known_volume_ml += ml;
+				bool inside = nearest_voxel(&nearest, f, i, j, k);
+				if (missing)
+					add_missing(&doubt, f, inside, nearest, ml);
+				else if (inside)
+					add_measured(&doubt, f, nearest, ml);
 			}
 		}
+	}
+	return doubt;
+}
+
+/* What lies below each level, and its largest piece; the first level is kept as a mask. */
+static void find_underdosed(struct dosimetry_voi_result *result, struct mask *kept,
+			    const struct figures *f, const struct mask *mask, struct status *st)
+{
+	for (int level = 0; level < f->params->underdose_levels; level++) {
+		struct mask low = MASK_INIT, piece = MASK_INIT;
+		if (mask_below(&low, mask, &f->point->dose_gy,
+			       f->params->underdosed_below_gy[level], st) == STATUS_OK &&
+		    mask_largest_piece(&piece, &low, st) == STATUS_OK) {
+			result->underdosed_volume_ml[level] = mask_volume_ml(&low);
+			result->underdosed_piece_ml[level] = mask_volume_ml(&piece);
+		}
+		mask_free(&piece);
+		if (level == 0 && st->code == STATUS_OK && low.last[2] >= low.first[2])
+			*kept = low;
+		else
+			mask_free(&low);
+		if (st->code != STATUS_OK)
+			return;
 	}
 }
 
 static void fill_figures(struct dosimetry_voi_result *result, const struct figures *f,
-			 const struct mask *mask, bool tumour, struct status *st)
+			 const struct mask *mask, struct status *st)
 {
-	bool underdosed_asked = tumour && f->params->underdose_levels > 0;
 	*result = (struct dosimetry_voi_result){
 	    .tumour_to_normal = NAN,
 	    .healthy_voi = -1,
 	};
-	for (int level = 0; level < DOSIMETRY_UNDERDOSE_LEVELS; level++) {
-		bool asked = underdosed_asked && level < f->params->underdose_levels;
-		result->underdosed_volume_ml[level] = asked ? 0 : NAN;
-		result->underdosed_piece_ml[level] = NAN;
-	}
+	for (int level = 0; level < DOSIMETRY_UNDERDOSE_LEVELS; level++)
+		result->underdosed_volume_ml[level] = result->underdosed_piece_ml[level] = NAN;
+	for (int position = 0; position < DOSIMETRY_MAX_POSITIONS; position++)
+		result->position_dose_gy[position] = NAN;
 	if (voi_stats_compute(&result->dose, &f->point->dose_gy, mask, f->params->dose_level_gy,
 			      f->params->dose_levels, st) != STATUS_OK)
 		return;
@@ -94,7 +140,29 @@ static void fill_figures(struct dosimetry_voi_result *result, const struct figur
 	result->activity_mbq =
 	    result->dose.mean / gy_per_mbq_per_ml * result->dose.measured_volume_ml;
 	result->not_measured_volume_ml = result->dose.not_measured_volume_ml;
-	add_volumes(result, f, mask, underdosed_asked);
+
+	struct dosimetry_doubt doubt = find_doubt(f, mask);
+	result->saturated_volume_ml = doubt.saturated_ml;
+	result->s0_known_volume_ml = doubt.s0_known_ml;
+	result->excluded_volume_ml = doubt.artefact_ml;
+	result->oscillating_volume_ml = doubt.oscillating_ml;
+	dosimetry_judge_voi(result, &doubt, f->residual_mm, f->params);
+}
+
+static void fill_voi(const struct figures *f, int voi, struct status *st)
+{
+	const struct mask *mask = f->input->vois[voi].mask;
+	enum voi_role role = f->input->vois[voi].role;
+	struct dosimetry_voi_result *result = &f->point->voi[voi];
+	fill_figures(result, f, mask, st);
+	if (st->code != STATUS_OK)
+		return;
+	if ((role == VOI_LIVER || role == VOI_PART) && f->plan->necrosis.coverage) {
+		result->necrotic_volume_ml = mask_overlap_ml(mask, &f->plan->necrosis);
+		result->mass_g -= result->necrotic_volume_ml * f->params->density_g_per_ml;
+	}
+	if ((role == VOI_TUMOUR || role == VOI_GROUP) && result->measurable != VOI_NOT_MEASURABLE)
+		find_underdosed(result, &f->point->underdosed[voi], f, mask, st);
 }
 
 /* Pieces 0 .. n_vois - 1 are the VOIs, then the healthy livers. */
@@ -104,11 +172,10 @@ static void fill_some_figures(void *user, size_t first, size_t last)
 	size_t n_vois = (size_t)f->input->n_vois;
 	for (size_t i = first; i < last; i++) {
 		if (i < n_vois)
-			fill_figures(&f->point->voi[i], f, f->input->vois[i].mask,
-				     f->input->vois[i].role == VOI_TUMOUR, &f->status[i]);
+			fill_voi(f, (int)i, &f->status[i]);
 		else
 			fill_figures(&f->point->healthy[i - n_vois].figures, f,
-				     &f->plan->healthy[i - n_vois], false, &f->status[i]);
+				     &f->plan->healthy[i - n_vois], &f->status[i]);
 	}
 }
 
@@ -152,7 +219,10 @@ static void look_outside(const struct figures *f)
 		int column = (int)(v % (size_t)grid->columns);
 		int row = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
 		int slice = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
-		uint8_t state = nearest_state(f, column, row, slice);
+		size_t nearest;
+		uint8_t state = nearest_voxel(&nearest, f, column, row, slice)
+				    ? f->delta->state[nearest]
+				    : R2STAR_NOT_MEASURED;
 		if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN)
 			f->point->flags |= DOSIMETRY_HOT_OUTSIDE;
 	}
@@ -179,8 +249,11 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	dosimetry_move_grid(&moved, input->result_grid, scan);
 	grid_map(&moved, &delta->delta_r2star_per_s.grid, f->matrix, f->offset);
 	size_t voxels = grid_voxels(&delta->delta_r2star_per_s.grid);
-	f->states_matter = memchr(delta->state, R2STAR_SATURATED, voxels) ||
+	f->residual_mm = fmax(scan->residual_mm, input->baseline.residual_mm);
+	f->doubts_matter = memchr(delta->state, R2STAR_SATURATED, voxels) ||
 			   memchr(delta->state, R2STAR_S0_KNOWN, voxels);
+	for (size_t v = 0; v < voxels && !f->doubts_matter; v++)
+		f->doubts_matter = delta->marks[v] & DOSIMETRY_MARK_OSCILLATES;
 
 	point->n_healthy = plan->n_healthy;
 	for (int h = 0; h < plan->n_healthy; h++)
@@ -194,6 +267,7 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	if (st->code == STATUS_OK)
 		divide_by_healthy(point, plan, input);
 	look_outside(f);
+	point->flags |= dosimetry_voi_flags(point, input);
 	free(f);
 	return st->code;
 }

@@ -1,5 +1,6 @@
 #include "mask.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,29 @@ void mask_free(struct mask *mask)
 {
 	free(mask->coverage);
 	mask->coverage = NULL;
+}
+
+enum status_code mask_copy(struct mask *copy, const struct mask *mask, struct status *st)
+{
+	struct mask made = MASK_INIT;
+
+	if (mask_new(&made, &mask->grid, st) != STATUS_OK)
+		return st->code;
+	memcpy(made.first, mask->first, sizeof made.first);
+	memcpy(made.last, mask->last, sizeof made.last);
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t start = ((size_t)k * (size_t)mask->grid.rows + (size_t)j) *
+					   (size_t)mask->grid.columns +
+				       (size_t)mask->first[0];
+
+			memcpy(made.coverage + start, mask->coverage + start,
+			       (size_t)(mask->last[0] - mask->first[0] + 1) *
+				   sizeof *made.coverage);
+		}
+	}
+	*copy = made;
+	return STATUS_OK;
 }
 
 static const float *row_of(const struct mask *mask, int row, int slice)
@@ -91,6 +115,33 @@ enum status_code mask_subtract(struct mask *a, const struct mask *b, struct stat
 	}
 	mask_update_bounds(a);
 	return STATUS_OK;
+}
+
+void mask_join(struct mask *a, const struct mask *b, bool side_by_side)
+{
+	for (int k = b->first[2]; k <= b->last[2]; k++) {
+		for (int j = b->first[1]; j <= b->last[1]; j++) {
+			size_t start = (size_t)(row_of(b, j, k) - b->coverage);
+
+			for (int i = b->first[0]; i <= b->last[0]; i++) {
+				float *own = &a->coverage[start + (size_t)i];
+				float other = b->coverage[start + (size_t)i];
+
+				if (side_by_side)
+					*own = fminf(1, *own + other);
+				else if (other > *own)
+					*own = other;
+			}
+		}
+	}
+	for (int axis = 0; axis < 3 && b->last[axis] >= b->first[axis]; axis++) {
+		bool empty = a->last[axis] < a->first[axis];
+
+		if (empty || b->first[axis] < a->first[axis])
+			a->first[axis] = b->first[axis];
+		if (empty || b->last[axis] > a->last[axis])
+			a->last[axis] = b->last[axis];
+	}
 }
 
 int mask_empty_slices(const struct mask *mask)

@@ -6,6 +6,7 @@
 #ifndef MASK_H
 #define MASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "volume.h"
@@ -58,6 +59,14 @@ enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
 enum status_code mask_new(struct mask *mask, const struct grid *grid,
 			  struct status *st) STATUS_CHECKED;
 void mask_update_bounds(struct mask *mask);
+
+/* copy is untouched unless STATUS_OK; freed with mask_free(). */
+enum status_code mask_copy(struct mask *copy, const struct mask *mask,
+			   struct status *st) STATUS_CHECKED;
+
+/* a := what either covers; both on one grid. At a rim that both cover partly the larger share
+ * counts; `side_by_side`: both shares, up to the whole voxel (VOIs that touch do not overlap). */
+void mask_join(struct mask *a, const struct mask *b, bool side_by_side);
 
 /* a := a minus b, coverage max(0, a - b). Same grid, else STATUS_BUG. */
 enum status_code mask_subtract(struct mask *a, const struct mask *b,

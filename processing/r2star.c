@@ -246,5 +246,6 @@ void r2star_map_free(struct r2star_map *map)
 	volume_free(&map->s0);
 	volume_free(&map->first_echo);
 	free(map->state);
-	map->state = NULL;
+	free(map->quality);
+	map->state = map->quality = NULL;
 }

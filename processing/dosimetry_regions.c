@@ -1,0 +1,241 @@
+/* dosimetry_regions.c - the regions of recovery as a scan's grid sees them. */
+#include "dosimetry_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "parallel.h"
+
+#define GRID_TOLERANCE_MM 1e-3
+#define STRETCH		  256
+#define MOST_REGIONS	  (DOSIMETRY_MAX_VOIS + 2) /* liver, its healthy rest, parts */
+
+/* Masks of the result grid on their way to the scan's grid, all by the same points. */
+struct carrying {
+	const struct mask *from[MOST_REGIONS];
+	struct mask *to[MOST_REGIONS];
+	int count;
+	double matrix[3][3], offset[3]; /* scan voxel -> result voxel */
+	int first[3], last[3];		/* scan voxels that can see anything */
+	int sub;
+};
+
+/* Points per voxel and axis when a result-grid mask is looked up on the scan grid: two per voxel of
+ * the finer one. */
+static int subsamples(const struct grid *scan_grid, const struct grid *result_grid)
+{
+	double coarser = 1;
+	for (int axis = 0; axis < 3; axis++)
+		coarser = fmax(coarser, grid_spacing_mm(scan_grid, axis) /
+					    grid_spacing_mm(result_grid, axis));
+	int sub = 2 * (int)ceil(coarser / 2 - 1e-6);
+	return sub > 8 ? 8 : sub;
+}
+
+/* The scan voxels that the masks' boxes can reach. */
+static void find_box(struct carrying *carrying, const struct grid *moved, const struct grid *scan)
+{
+	const int size[3] = {scan->columns, scan->rows, scan->slices};
+	double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
+	double matrix[3][3], offset[3];
+	grid_map(moved, scan, matrix, offset);
+	for (int m = 0; m < carrying->count; m++) {
+		const struct mask *from = carrying->from[m];
+		for (int corner = 0; corner < 8 && from->last[2] >= from->first[2]; corner++) {
+			double at[3];
+			for (int a = 0; a < 3; a++)
+				at[a] =
+				    corner >> a & 1 ? from->last[a] + 0.5 : from->first[a] - 0.5;
+			for (int a = 0; a < 3; a++) {
+				double place = offset[a] + matrix[a][0] * at[0] +
+					       matrix[a][1] * at[1] + matrix[a][2] * at[2];
+				low[a] = fmin(low[a], place);
+				high[a] = fmax(high[a], place);
+			}
+		}
+	}
+	for (int a = 0; a < 3; a++) {
+		carrying->first[a] = (int)fmin(fmax(floor(low[a]) - 1, 0), size[a]);
+		carrying->last[a] = (int)fmax(fmin(ceil(high[a]) + 1, size[a] - 1), -1);
+	}
+}
+
+/* A stretch of a row of the scan, at one point of its voxels: where that point falls in the result
+ * grid, -1 outside. */
+static void find_places(ptrdiff_t *place, const struct carrying *carrying, const int from[3],
+			int count, const double point[3])
+{
+	const struct grid *grid = &carrying->from[0]->grid;
+	const double columns = grid->columns, rows = grid->rows, slices = grid->slices;
+	double start[3];
+	for (int a = 0; a < 3; a++) {
+		start[a] = carrying->offset[a] + 0.5;
+		for (int b = 0; b < 3; b++)
+			start[a] += carrying->matrix[a][b] * (from[b] + point[b]);
+	}
+	for (int i = 0; i < count; i++) {
+		double x = start[0] + i * carrying->matrix[0][0];
+		double y = start[1] + i * carrying->matrix[1][0];
+		double z = start[2] + i * carrying->matrix[2][0];
+		bool inside = x >= 0 && x < columns && y >= 0 && y < rows && z >= 0 && z < slices;
+		place[i] = inside
+			       ? ((ptrdiff_t)(int)z * grid->rows + (int)y) * grid->columns + (int)x
+			       : -1;
+	}
+}
+
+static void carry_stretch(const struct carrying *carrying, const int from[3], int count)
+{
+	const int sub = carrying->sub;
+	const struct grid *grid = &carrying->to[0]->grid;
+	const size_t start =
+	    ((size_t)from[2] * (size_t)grid->rows + (size_t)from[1]) * (size_t)grid->columns +
+	    (size_t)from[0];
+	const float share = 1.0F / (float)(sub * sub * sub);
+	ptrdiff_t place[STRETCH];
+	for (int p = 0; p < sub * sub * sub; p++) {
+		const double point[3] = {(p % sub + 0.5) / sub - 0.5,
+					 (p / sub % sub + 0.5) / sub - 0.5,
+					 (p / sub / sub + 0.5) / sub - 0.5};
+		find_places(place, carrying, from, count, point);
+		for (int m = 0; m < carrying->count; m++) {
+			const float *coverage = carrying->from[m]->coverage;
+			float *to = carrying->to[m]->coverage + start;
+			for (int i = 0; i < count; i++)
+				to[i] += place[i] >= 0 ? share * coverage[place[i]] : 0;
+		}
+	}
+}
+
+static void carry_slices(void *user, size_t first, size_t last)
+{
+	const struct carrying *carrying = user;
+	for (size_t k = first; k < last; k++) {
+		for (int j = carrying->first[1]; j <= carrying->last[1]; j++) {
+			for (int i = carrying->first[0]; i <= carrying->last[0]; i += STRETCH) {
+				const int from[3] = {i, j, carrying->first[2] + (int)k};
+				int left = carrying->last[0] - i + 1;
+				carry_stretch(carrying, from, left < STRETCH ? left : STRETCH);
+			}
+		}
+	}
+}
+
+/* Grids turned against each other: each scan voxel is sampled at sub^3 points, all masks at once.
+ */
+static enum status_code carry_turned(struct carrying *carrying, const struct grid *moved,
+				     const struct grid *scan, int threads, struct status *st)
+{
+	for (int m = 0; m < carrying->count; m++) {
+		if (mask_new(carrying->to[m], scan, st) != STATUS_OK)
+			return st->code;
+	}
+	grid_map(scan, moved, carrying->matrix, carrying->offset);
+	find_box(carrying, moved, scan);
+	carrying->sub = subsamples(scan, moved);
+	if (carrying->first[0] <= carrying->last[0] && carrying->first[1] <= carrying->last[1] &&
+	    carrying->first[2] <= carrying->last[2])
+		parallel_for((size_t)(carrying->last[2] - carrying->first[2] + 1), 1, threads,
+			     carry_slices, carrying);
+	for (int m = 0; m < carrying->count; m++)
+		mask_update_bounds(carrying->to[m]);
+	return STATUS_OK;
+}
+
+static bool side_by_side(const struct grid *moved, const struct grid *scan)
+{
+	const int size[3] = {scan->columns, scan->rows, scan->slices};
+	double matrix[3][3], offset[3];
+	grid_map(scan, moved, matrix, offset);
+	for (int a = 0; a < 3; a++) {
+		for (int b = 0; b < 3; b++) {
+			if (a != b && !(fabs(matrix[a][b]) * size[b] <= 1e-3))
+				return false;
+		}
+	}
+	return true;
+}
+
+static enum status_code carry(struct carrying *carrying, const struct dosimetry_regions *regions,
+			      int threads, struct status *st)
+{
+	bool same = grid_same(&regions->moved, &regions->grid, GRID_TOLERANCE_MM);
+	if (carrying->count == 0)
+		return STATUS_OK;
+	if (!same && !side_by_side(&regions->moved, &regions->grid))
+		return carry_turned(carrying, &regions->moved, &regions->grid, threads, st);
+	for (int m = 0; m < carrying->count; m++) {
+		struct mask moved = *carrying->from[m]; /* the coverage is borrowed */
+		moved.grid = regions->moved;
+		if (same ? mask_copy(carrying->to[m], carrying->from[m], st) != STATUS_OK
+			 : mask_resample(carrying->to[m], &regions->grid, &moved, 1, st) !=
+			       STATUS_OK)
+			return st->code;
+	}
+	return STATUS_OK;
+}
+
+/* Each part joined with its tumours, result grid. */
+static enum status_code join_part(struct mask *joined, int part, const struct dosimetry_plan *plan,
+				  const struct dosimetry_input *input, struct status *st)
+{
+	if (mask_copy(joined, input->vois[part].mask, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < input->n_vois; i++) {
+		if (input->vois[i].role == VOI_TUMOUR && plan->part_of[i] == part)
+			mask_join(joined, input->vois[i].mask, false);
+	}
+	return STATUS_OK;
+}
+
+enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
+					const struct dosimetry_scan *scan,
+					const struct dosimetry_plan *plan,
+					const struct dosimetry_input *input, int threads,
+					struct status *st)
+{
+	struct grid moved;
+	dosimetry_move_grid(&moved, input->result_grid, scan);
+	if (regions->made &&
+	    grid_same(&regions->grid, &scan->map->r2star_per_s.grid, GRID_TOLERANCE_MM) &&
+	    grid_same(&regions->moved, &moved, GRID_TOLERANCE_MM))
+		return STATUS_OK;
+
+	struct mask joined[DOSIMETRY_MAX_VOIS];
+	struct carrying carrying = {.count = 0};
+	memset(joined, 0, sizeof joined);
+	dosimetry_regions_free(regions);
+	regions->grid = scan->map->r2star_per_s.grid;
+	regions->moved = moved;
+	if (plan->liver >= 0) {
+		carrying.from[0] = &plan->liver_with_tumours;
+		carrying.to[0] = &regions->liver;
+		carrying.from[1] = &plan->healthy[0];
+		carrying.to[1] = &regions->healthy;
+		carrying.count = 2;
+	}
+	for (int i = 0; i < input->n_vois; i++) {
+		if (input->vois[i].role != VOI_PART)
+			continue;
+		if (join_part(&joined[i], i, plan, input, st) != STATUS_OK)
+			goto out;
+		carrying.from[carrying.count] = &joined[i];
+		carrying.to[carrying.count] = &regions->part[i];
+		carrying.count++;
+	}
+	if (carry(&carrying, regions, threads, st) == STATUS_OK)
+		regions->made = true;
+out:
+	for (int i = 0; i < input->n_vois; i++)
+		mask_free(&joined[i]);
+	return st->code;
+}
+
+void dosimetry_regions_free(struct dosimetry_regions *regions)
+{
+	mask_free(&regions->liver);
+	mask_free(&regions->healthy);
+	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++)
+		mask_free(&regions->part[i]);
+	regions->made = false;
+}
