@@ -4,11 +4,33 @@
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define MAX_OPTIONS 12
+#define MAX_OPTIONS 14
 #define LONG_ONLY   256
+
+/* False: a list is full. */
+static bool take(const struct command_option *option, const char *text)
+{
+	struct command_list *list;
+	switch (option->kind) {
+	case COMMAND_FLAG:
+		*(bool *)option->target = true;
+		return true;
+	case COMMAND_TEXT:
+		*(const char **)option->target = text;
+		return true;
+	case COMMAND_LIST:
+		break;
+	}
+	list = option->target;
+	if (list->count == COMMAND_LIST_ROOM)
+		return false;
+	list->items[list->count++] = text;
+	return true;
+}
 
 int command_options(int *first, int argc, char **argv, const char *help,
 		    const struct command_option *options, int n_options)
@@ -17,7 +39,7 @@ int command_options(int *first, int argc, char **argv, const char *help,
 	char letters[2 * MAX_OPTIONS + 4] = "h";
 	size_t length = 1;
 	for (int i = 0; i < n_options && i < MAX_OPTIONS; i++) {
-		bool text = options[i].kind == COMMAND_TEXT;
+		bool text = options[i].kind != COMMAND_FLAG;
 		longs[i] = (struct option){options[i].name, text ? required_argument : no_argument,
 					   NULL, LONG_ONLY + i};
 		if (options[i].letter != 0) {
@@ -43,10 +65,11 @@ int command_options(int *first, int argc, char **argv, const char *help,
 			fprintf(stderr, "%s", help);
 			return 2;
 		}
-		if (options[index].kind == COMMAND_TEXT)
-			*(const char **)options[index].target = optarg;
-		else
-			*(bool *)options[index].target = true;
+		if (!take(&options[index], optarg)) {
+			fprintf(stderr, "--%s: given more than %d times\n", options[index].name,
+				COMMAND_LIST_ROOM);
+			return 2;
+		}
 	}
 	*first = optind;
 	return -1;
@@ -56,6 +79,22 @@ int command_usage(const char *command, const char *words)
 {
 	fprintf(stderr, "holmia %s: %s\nTry `holmia %s --help`.\n", command, words, command);
 	return 2;
+}
+
+int command_number(double *value, const char *command, const char *option, const char *text,
+		   double least, double most)
+{
+	char *end, words[200];
+	if (text == NULL)
+		return -1;
+	double number = strtod(text, &end);
+	if (end != text && *end == '\0' && number >= least && number <= most) {
+		*value = number;
+		return -1;
+	}
+	snprintf(words, sizeof words, "--%s %.60s: expected a number from %g to %g", option, text,
+		 least, most);
+	return command_usage(command, words);
 }
 
 int command_config(struct config **config, const char *path, const char *command,

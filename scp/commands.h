@@ -13,5 +13,7 @@ int command_treatment(int argc, char **argv);
 int command_recompute(int argc, char **argv);
 int command_resend(int argc, char **argv);
 int command_quarantine(int argc, char **argv);
+int command_prescribe(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const struct {
     {"recompute", command_recompute, "make the results of a treatment again, as a new version"},
     {"resend", command_resend, "queue deliveries again"},
     {"quarantine", command_quarantine, "list | release | drop: instances set aside"},
+    {"prescribe", command_prescribe, "a plan: activity per catheter position, predicted doses"},
+    {"calibrate", command_calibrate, "a relaxivity of your own from a scan of vials"},
     {"phantom", command_phantom, "write a synthetic treatment whose truth is known"},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
