@@ -185,6 +185,8 @@ static const struct code table[CODE_COUNT] = {
 	OURS("HO168", "Standard uncertainty of mean dose to healthy liver"),
     [CODE_RECOVERY_UNCERTAINTY] = OURS("HO169", "Standard uncertainty of activity recovery ratio"),
 
+    [CODE_HEALTHY_RELIABILITY] = OURS("HO205", "Reliability of healthy liver (without tumours)"),
+
     [CODE_EXCLUDED_VOLUME] = OURS("HO170", "Volume of the region excluded as artefact"),
     [CODE_OSCILLATING_VOLUME] = OURS("HO171", "Volume with in- and out-of-phase oscillation"),
     [CODE_NECROTIC_VOLUME] = OURS("HO172", "Volume of necrosis, not in the mass"),
@@ -215,8 +217,8 @@ static const struct code table[CODE_COUNT] = {
 	OURS("HO211", "Standard uncertainty of the specific activity"),
     [CODE_INJECTED_ACTIVITY_UNCERTAINTY] =
 	OURS("HO212", "Standard uncertainty of the injected activity"),
-    [CODE_LIMITED_ABOVE] = OURS("HO213", "Doubtful share above which a dose is limited"),
-    [CODE_NOT_MEASURABLE_ABOVE] = OURS("HO214", "Doubtful share above which there is no dose"),
+    [CODE_LIMITED_ABOVE] = OURS("HO213", "Share missing or doubtful above which a dose is limited"),
+    [CODE_NOT_MEASURABLE_ABOVE] = OURS("HO214", "Share missing above which there is no dose"),
     [CODE_RECOVERY_LOW] = OURS("HO215", "Lower end of the band for recovery"),
     [CODE_RECOVERY_HIGH] = OURS("HO216", "Upper end of the band for recovery"),
     [CODE_ALIGNMENT_LIMIT] = OURS("HO217", "Residual above which an alignment is uncertain"),

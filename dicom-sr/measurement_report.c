@@ -36,6 +36,37 @@ static void add_parameter(struct sr_tree *tree, const char *text)
 	sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ALGORITHM_PARAMETERS), text);
 }
 
+/* By what rules a dose is called limited, under-dosed or uncertain. */
+static void add_judgement(struct sr_tree *tree, const struct dosimetry_params *params)
+{
+	char text[420];
+	int length;
+
+	if (params->kernel)
+		add_parameter(tree, "beta kernel: the map of local deposition convolved with a "
+				    "holmium-166 voxel kernel of the same total energy; reported "
+				    "beside local deposition, under names of its own");
+	snprintf(
+	    text, sizeof text,
+	    "measurability: no dose where more than %.6g %% of a region's volume has no value "
+	    "(artefact, no signal, beyond the slices); limited where more than %.6g %% has no "
+	    "value or a doubtful one (saturated in the fit, few echoes, oscillating), or where "
+	    "the alignment left more than %.6g mm",
+	    params->not_measurable_above_percent, params->limited_above_percent,
+	    params->registration_limit_mm);
+	add_parameter(tree, text);
+	add_parameter(tree, "standard uncertainty of a mean dose (k = 1): root of the sum of "
+			    "squares of random errors of the fits, of the residual of the "
+			    "alignment, and of the configured uncertainties of relaxivity and "
+			    "specific activity; what is unknown or not configured is named");
+	length = snprintf(text, sizeof text, "under-dosed: measured part of a tumour below");
+	for (int i = 0; i < params->underdose_levels; i++)
+		length += snprintf(text + length, sizeof text - (size_t)length, "%s %.6g Gy",
+				   i ? "," : "", params->underdosed_below_gy[i]);
+	if (params->underdose_levels > 0)
+		add_parameter(tree, text);
+}
+
 /* TID 4019: how the numbers came about, in words a physicist can check. */
 static void add_algorithm(struct sr_tree *tree, const struct report_input *input)
 {
@@ -83,6 +114,7 @@ static void add_algorithm(struct sr_tree *tree, const struct report_input *input
 		 "uptake is not linear from %.6g %% off the line of the earlier injections",
 		 params->trend_threshold_percent);
 	add_parameter(tree, text);
+	add_judgement(tree, params);
 	for (int i = 0; i < input->n_thresholds; i++) {
 		snprintf(text, sizeof text, "threshold named by the site: %.340s",
 			 input->threshold_labels[i]);

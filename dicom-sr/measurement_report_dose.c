@@ -160,13 +160,14 @@ static void add_underdosed(struct sr_tree *tree, const struct report_input *inpu
 	}
 }
 
-static void add_kernel(struct sr_tree *tree, const struct report_input *input,
-		       const struct voi_stats *dose)
+static void add_kernel(struct sr_tree *tree, const struct report_input *input, int voi)
 {
+	const struct voi_stats *dose = &report_last(input)->voi[voi].kernel_dose;
 	int t = input->result->n_time_points - 1;
 
-	if (!input->params->kernel || !isfinite(dose->mean))
-		return;
+	if (!input->params->kernel || !isfinite(dose->mean) ||
+	    !isfinite(report_last(input)->voi[voi].dose.mean))
+		return; /* what cannot be measured has no dose by any method */
 	sr_tree_number(tree, SR_CONTAINS, code_get(CODE_KERNEL_MEAN_DOSE), dose->mean,
 		       code_get(UNIT_GY));
 	sr_tree_enter(tree);
@@ -307,9 +308,10 @@ void report_healthy(struct sr_tree *tree, const struct report_input *input, int 
 		report_number(tree, code_get(CODE_HEALTHY_MASS), figures->mass_g, UNIT_G, NULL);
 		report_number(tree, code_get(CODE_HEALTHY_ACTIVITY), figures->activity_mbq,
 			      UNIT_MBQ, NULL);
-		if (input->params->kernel)
+		if (input->params->kernel && isfinite(figures->dose.mean))
 			report_number(tree, code_get(CODE_KERNEL_HEALTHY_MEAN_DOSE),
 				      figures->kernel_dose.mean, UNIT_GY, NULL);
+		report_reliability(tree, CODE_HEALTHY_RELIABILITY, figures);
 		report_advice(tree, input, i);
 	}
 }
@@ -320,9 +322,9 @@ void report_doses_further(struct sr_tree *tree, const struct report_input *input
 	enum voi_role role = input->vois[voi].role;
 
 	add_dose_metrics(tree, &figures->dose);
-	if (report_is_tumour(role))
+	if (report_is_tumour(role) && isfinite(figures->dose.mean))
 		add_underdosed(tree, input, figures);
-	add_kernel(tree, input, &figures->kernel_dose);
+	add_kernel(tree, input, voi);
 	add_dose_by_position(tree, input, figures);
 	add_volumes(tree, figures);
 	add_stored_mean(tree, input, voi);

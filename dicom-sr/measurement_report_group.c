@@ -159,7 +159,7 @@ static void add_measurements(struct sr_tree *tree, const struct report_input *in
 	report_doses_further(tree, input, voi);
 	if (report_is_tumour(input->vois[voi].role))
 		report_trend(tree, input, voi);
-	report_reliability(tree, figures);
+	report_reliability(tree, CODE_RELIABILITY, figures);
 }
 
 static bool can_be_shown(const struct outline_set *set)
@@ -183,8 +183,9 @@ static enum status_code add_underdosed(struct sr_tree *tree, const struct report
 	char name[300], uid[65], words[420];
 	int shown = 0;
 
-	if (!report_is_tumour(tumour->role) || input->params->underdose_levels < 1 ||
-	    !can_be_shown(tumour->underdosed_outlines) || !(figures->underdosed_volume_ml[0] > 0.0))
+	if (!report_is_tumour(tumour->role) || !isfinite(figures->dose.mean) ||
+	    input->params->underdose_levels < 1 || !can_be_shown(tumour->underdosed_outlines) ||
+	    !(figures->underdosed_volume_ml[0] > 0.0))
 		return STATUS_OK;
 	snprintf(name, sizeof name, "Under-dosed part of %.260s", tumour->name);
 	tracking_uid(uid, input, voi, "tracking-underdosed", study_uid);

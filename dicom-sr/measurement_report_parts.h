@@ -60,7 +60,8 @@ void report_unmeasured_words(char text[420], const struct dosimetry_voi_result *
 void report_uncertainty(struct sr_tree *tree, enum code_id name,
 			const struct dosimetry_voi_result *figures);
 /* Whether to trust the figures, in words. */
-void report_reliability(struct sr_tree *tree, const struct dosimetry_voi_result *figures);
+void report_reliability(struct sr_tree *tree, enum code_id name,
+			const struct dosimetry_voi_result *figures);
 
 void report_warnings(struct sr_tree *tree, const struct report_input *input);
 void report_administrations(struct sr_tree *tree, const struct report_input *input);

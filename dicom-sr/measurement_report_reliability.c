@@ -88,7 +88,8 @@ void report_unmeasured_words(char text[420], const struct dosimetry_voi_result *
 	add_reasons(&words, figures->reasons);
 }
 
-void report_reliability(struct sr_tree *tree, const struct dosimetry_voi_result *figures)
+void report_reliability(struct sr_tree *tree, enum code_id name,
+			const struct dosimetry_voi_result *figures)
 {
 	char text[900];
 	struct words words = {text, sizeof text, 0};
@@ -101,7 +102,7 @@ void report_reliability(struct sr_tree *tree, const struct dosimetry_voi_result 
 		add_reasons(&words, figures->reasons);
 		add(&words, "; ");
 	} else if (!(figures->dose.measured_volume_ml > 0.0)) {
-		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), "not measured");
+		sr_tree_text(tree, SR_CONTAINS, code_get(name), "not measured");
 		return;
 	}
 	before = words.length;
@@ -123,7 +124,7 @@ void report_reliability(struct sr_tree *tree, const struct dosimetry_voi_result 
 	if (words.length == before)
 		add(&words, "measured in the whole volume; ");
 	text[words.length - 2] = '\0';
-	sr_tree_text(tree, SR_CONTAINS, code_get(CODE_RELIABILITY), text);
+	sr_tree_text(tree, SR_CONTAINS, code_get(name), text);
 }
 
 /* ---- uncertainty ---- */

@@ -327,6 +327,15 @@ static void test_kernel(void **state)
 	ds = build(&local);
 	assert_false(has(ds, group(ds, TUMOUR), "HO174"));
 	dataset_free(ds);
+	/* what cannot be measured has no dose by any method */
+	points[FIXTURE_SCANS - 1].voi[SMALL].kernel_dose.mean = 77.0;
+	points[FIXTURE_SCANS - 1].voi[SMALL].underdosed_volume_ml[0] = 0.4;
+	ds = build(&input);
+	assert_false(has(ds, group(ds, SMALL + 1), "HO174"));
+	assert_false(has(ds, group(ds, SMALL + 1), "HOU90"));
+	dataset_free(ds);
+	points[FIXTURE_SCANS - 1].voi[SMALL].kernel_dose.mean = NAN;
+	points[FIXTURE_SCANS - 1].voi[SMALL].underdosed_volume_ml[0] = NAN;
 }
 
 static void test_dose_by_position(void **state)
