@@ -83,26 +83,93 @@ double phantom_distance_mm(const struct phantom_model *model, const struct phant
 	case PHANTOM_LEFT:
 		return fmax(phantom_liver_distance_mm(model, local),
 			    -phantom_cut_distance_mm(model, local));
+	case PHANTOM_NECROSIS: {
+		struct phantom_ellipsoid core = model->tumours[voi->tumour].shape;
+		for (int axis = 0; axis < 3; axis++)
+			core.semi_mm[axis] *= model->tumours[voi->tumour].core_from;
+		return phantom_ellipsoid_distance_mm(&core, local);
+	}
 	case PHANTOM_LIVER:
 		break;
 	}
 	return phantom_liver_distance_mm(model, local);
 }
 
-void phantom_local_weights(double weights[1 + PHANTOM_MAX_TUMOURS],
-			   const struct phantom_model *model, const double local[3])
+int phantom_part_of(const struct phantom_model *model, int tumour)
+{
+	if (!model->has_parts)
+		return 0;
+	return phantom_cut_distance_mm(model, model->tumours[tumour].shape.centre_mm) < 0 ? 1 : 2;
+}
+
+bool phantom_tumour_uneven(const struct phantom_tumour *tumour)
+{
+	return tumour->core_to > 0 || tumour->cap_to_mm > 0 || tumour->at_edge;
+}
+
+/* Uptake at a point relative to the tumour's own: its core and its cap. */
+static double tumour_evenness(const struct phantom_tumour *tumour, const double local[3])
+{
+	double share = 1;
+	if (tumour->core_to > 0) {
+		double level = 0;
+		for (int axis = 0; axis < 3; axis++) {
+			double along = (local[axis] - tumour->shape.centre_mm[axis]) /
+				       tumour->shape.semi_mm[axis];
+			level += along * along;
+		}
+		double out = phantom_smooth_step((sqrt(level) - tumour->core_from) /
+						 (tumour->core_to - tumour->core_from));
+		share = tumour->core_uptake + (1 - tumour->core_uptake) * out;
+	}
+	if (tumour->cap_to_mm > 0) {
+		double behind = local[1] - tumour->shape.centre_mm[1];
+		share *= 1 - phantom_smooth_step((behind - tumour->cap_from_mm) /
+						 (tumour->cap_to_mm - tumour->cap_from_mm));
+	}
+	return share;
+}
+
+#define BLEND_MM     15 /* either side of the plane, where the parts are not kept apart */
+#define WATERSHED_MM 8	/* below the plane, where they are */
+
+/* How much of a point's uptake belongs to the right and to the left part. */
+static void part_sides(double side[2], const struct phantom_model *model, const double local[3])
+{
+	side[0] = 1;
+	side[1] = 0;
+	if (!model->has_parts)
+		return;
+	double left = phantom_cut_distance_mm(model, local);
+	if (model->sharp) {
+		side[0] = left < 0 ? 1 : 0;
+		side[1] = left < 0 ? 0 : 1;
+	} else if (model->parted) {
+		side[0] = phantom_smooth_step(-left / WATERSHED_MM);
+		side[1] = phantom_smooth_step(left / WATERSHED_MM);
+	} else {
+		side[1] = phantom_smooth_step((left + BLEND_MM) / (2 * BLEND_MM));
+		side[0] = 1 - side[1];
+	}
+	if (!model->parted)
+		side[1] *= model->left_uptake;
+}
+
+void phantom_local_weights(double weights[PHANTOM_MAX_FIELDS], const struct phantom_model *model,
+			   const double local[3])
 {
 	double depth = -phantom_liver_distance_mm(model, local);
 	double rim =
 	    model->sharp ? (depth > 0 ? 1 : 0) : phantom_smooth_step(depth / model->rim_mm);
-	double rest = 1;
-	for (int i = 0; i < PHANTOM_MAX_TUMOURS; i++)
-		weights[1 + i] = 0;
-	weights[0] = 0;
+	double rest = 1, side[2];
+	for (int w = 0; w < PHANTOM_MAX_FIELDS; w++)
+		weights[w] = 0;
 	if (rim <= 0)
 		return;
+	part_sides(side, model, local);
 	for (int i = 0; i < model->n_tumours; i++) {
-		double out = phantom_ellipsoid_distance_mm(&model->tumours[i].shape, local);
+		const struct phantom_tumour *tumour = &model->tumours[i];
+		double out = phantom_ellipsoid_distance_mm(&tumour->shape, local);
 		double share =
 		    model->sharp
 			? (out <= 0 ? 1 : 0)
@@ -111,21 +178,17 @@ void phantom_local_weights(double weights[1 + PHANTOM_MAX_TUMOURS],
 			continue;
 		/* Where two tails meet, each takes its share of what the other left. */
 		for (int j = 0; j < i; j++)
-			weights[1 + j] *= 1 - share;
-		weights[1 + i] = share * rim;
+			weights[PHANTOM_FIELD_TUMOUR + j] *= 1 - share;
+		double own = model->parted ? side[phantom_part_of(model, i) - 1] : 1;
+		weights[PHANTOM_FIELD_TUMOUR + i] =
+		    share * rim * own * tumour_evenness(tumour, local);
 		rest *= 1 - share;
 	}
-	double side = 1;
-	if (model->has_parts) {
-		double left = phantom_cut_distance_mm(model, local);
-		double blend =
-		    model->sharp ? (left >= 0 ? 1 : 0) : phantom_smooth_step((left + 15) / 30);
-		side = 1 + (model->left_uptake - 1) * blend;
-	}
-	weights[0] = rest * rim * side;
+	weights[PHANTOM_FIELD_RIGHT] = rest * rim * side[0];
+	weights[PHANTOM_FIELD_LEFT] = rest * rim * side[1];
 }
 
-void phantom_weights(double weights[1 + PHANTOM_MAX_TUMOURS], const struct phantom_model *model,
+void phantom_weights(double weights[PHANTOM_MAX_FIELDS], const struct phantom_model *model,
 		     const double patient_mm[3])
 {
 	double local[3];
@@ -144,100 +207,14 @@ int phantom_vois(struct phantom_voi vois[PHANTOM_MAX_VOIS], const struct phantom
 	for (int i = 0; i < model->n_tumours; i++) {
 		struct phantom_voi *voi = &vois[count++];
 		*voi = (struct phantom_voi){PHANTOM_TUMOUR, i, -1, ""};
-		snprintf(voi->name, sizeof voi->name, "Tumour %d", i + 1);
-		const double *centre = model->tumours[i].shape.centre_mm;
+		snprintf(voi->name, sizeof voi->name, "%s", model->tumours[i].name);
 		if (model->has_parts)
-			voi->part = phantom_cut_distance_mm(model, centre) < 0 ? 1 : 2;
+			voi->part = phantom_part_of(model, i);
+	}
+	for (int i = 0; i < model->n_tumours; i++) {
+		const struct phantom_tumour *tumour = &model->tumours[i];
+		if (tumour->core_to > 0 && tumour->core_uptake == 0 && count < PHANTOM_MAX_VOIS)
+			vois[count++] = (struct phantom_voi){PHANTOM_NECROSIS, i, -1, "Necrosis"};
 	}
 	return count;
-}
-
-void phantom_model_abdomen(struct phantom_model *model, bool gas, bool sharp)
-{
-	*model = (struct phantom_model){
-	    .axes = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
-	    .low_mm = {-145, -85, -80},
-	    .high_mm = {105, 85, 80},
-	    .liver = {{{-68, 2, 0}, {70, 76, 74}}, {{25, -35, 16}, {70, 38, 40}}},
-	    .liver_bodies = 2,
-	    .has_parts = true,
-	    .cut_normal = {0.95, -0.29, 0.1157583690279},
-	    .cut_offset_mm = -6,
-	    .left_uptake = 0.8,
-	    .tumours = {{{{-85, -42, -12}, {9.4, 8.8, 8.65}}, 1.31e-3, 1},
-			{{{-72, -20, 36}, {15, 16, 14.9}}, 1.67e-3, 1},
-			{{{32, -35, 16}, {24, 18, 19.4}}, 1.37e-3, 0.5},
-			{{{-72, 22, -16}, {30, 27, 26.5}}, 1.49e-3, 1}},
-	    .n_tumours = 4,
-	    .plateau_mm = 6.5,
-	    .fall_mm = 12,
-	    .rim_mm = 8,
-	    .liver_r2star_per_s = 45,
-	    .tumour_r2star_per_s = 25,
-	    .sharp = sharp,
-	    .gas = gas,
-	};
-}
-
-#define LEAST_TUMOUR_MM 7 /* radius, of several tumours in a slab */
-
-/* The largest radius of n equal circles on a ring inside the liver such that no tail reaches
- * another's plateau; one circle sits in the middle. */
-static double ring_radius_mm(const struct phantom_model *model, double liver_mm, int n)
-{
-	double room = liver_mm - model->rim_mm - model->plateau_mm;
-	if (n == 1)
-		return room;
-	double chord = sin(3.14159265358979323846 / n);
-	return (room * chord - model->plateau_mm - model->fall_mm / 2) / (1 + chord);
-}
-
-enum status_code phantom_model_slab(struct phantom_model *model, const struct grid *grid,
-				    const double centre_mm[2], double radius_mm, double turn_rad,
-				    struct status *st)
-{
-	if (!(radius_mm >= 30))
-		return status_fail(st, STATUS_REFUSE,
-				   "the images hold no round piece of tissue of 30 mm radius for "
-				   "the liver (%.0f mm found)",
-				   radius_mm);
-	*model = (struct phantom_model){
-	    .liver = {{{centre_mm[0], centre_mm[1], 0}, {radius_mm, radius_mm, INFINITY}}},
-	    .liver_bodies = 1,
-	    .plateau_mm = 6.5,
-	    .fall_mm = 6,
-	    .rim_mm = 4,
-	    .liver_r2star_per_s = (double)NAN,
-	    .tumour_r2star_per_s = (double)NAN,
-	};
-	double half_mm = grid->slices * grid_spacing_mm(grid, 2) / 2;
-	for (int axis = 0; axis < 2; axis++) {
-		model->low_mm[axis] = centre_mm[axis] - radius_mm - 1;
-		model->high_mm[axis] = centre_mm[axis] + radius_mm + 1;
-	}
-	model->low_mm[2] = -half_mm;
-	model->high_mm[2] = half_mm;
-	double middle[3] = {(grid->columns - 1) / 2.0, (grid->rows - 1) / 2.0,
-			    (grid->slices - 1) / 2.0};
-	grid_to_patient(grid, middle, model->origin_mm);
-	const double *step[3] = {grid->column_step_mm, grid->row_step_mm, grid->slice_step_mm};
-	for (int row = 0; row < 3; row++)
-		for (int axis = 0; axis < 3; axis++)
-			model->axes[row][axis] = step[row][axis] / grid_spacing_mm(grid, row);
-
-	int n = PHANTOM_MAX_TUMOURS;
-	while (n > 1 && ring_radius_mm(model, radius_mm, n) < LEAST_TUMOUR_MM)
-		n--;
-	double radius = fmin(ring_radius_mm(model, radius_mm, n), 12);
-	double ring = n == 1 ? 0 : radius_mm - model->rim_mm - model->plateau_mm - radius;
-	for (int i = 0; i < n; i++) {
-		double angle = turn_rad + 2 * 3.14159265358979323846 * i / n;
-		model->tumours[i] = (struct phantom_tumour){
-		    {{centre_mm[0] + ring * cos(angle), centre_mm[1] + ring * sin(angle), 0},
-		     {radius, radius, INFINITY}},
-		    0,
-		    i == 2 ? 0.5 : 1};
-	}
-	model->n_tumours = n;
-	return STATUS_OK;
 }

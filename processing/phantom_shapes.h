@@ -11,8 +11,13 @@ void phantom_to_local(const struct phantom_model *model, const double patient_mm
 		      double local[3]);
 double phantom_liver_distance_mm(const struct phantom_model *model, const double local[3]);
 double phantom_cut_distance_mm(const struct phantom_model *model, const double local[3]);
-void phantom_local_weights(double weights[1 + PHANTOM_MAX_TUMOURS],
-			   const struct phantom_model *model, const double local[3]);
+void phantom_local_weights(double weights[PHANTOM_MAX_FIELDS], const struct phantom_model *model,
+			   const double local[3]);
+
+/* 1 in the right part, 2 in the left one; 0 without parts. */
+int phantom_part_of(const struct phantom_model *model, int tumour);
+/* True when a tumour's w is not 1 everywhere inside. */
+bool phantom_tumour_uneven(const struct phantom_tumour *tumour);
 
 /* Kinds of tissue; only liver and tumour can hold microspheres. */
 enum phantom_tissue_kind {

@@ -23,10 +23,12 @@ static const struct tissue_entry tissue_table[] = {
 
 static const struct tissue_entry tumour_entry = {1.15, 25, 0.62};
 
-/* Gas in the lung base just above the liver's dome; it shortens T2* around it. */
-static const struct phantom_ellipsoid gas_bubble = {{-64, -2, 96}, {44, 48, 23}};
+/* Gas in the lung base just above the liver's dome; it shortens T2* around it, and next to it takes
+ * the signal away. */
+static const struct phantom_ellipsoid gas_bubble = {{-58, 27, 91}, {24, 24, 20}};
 #define GAS_R2STAR_PER_S 455.0
 #define GAS_REACH_MM	 28.0
+#define GAS_VOID_MM	 8.0
 
 /* |x/a|^2.4 + |y/b|^2.4 <= 1: a rounded rectangle, as a trunk is. */
 static bool inside_trunk(const double p[3], double a, double b)
@@ -118,10 +120,12 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 		anatomy = out <= 0 ? tumour_entry.anatomy : anatomy;
 	}
 	if (model->gas && kind != PHANTOM_GAS && kind != PHANTOM_AIR) {
-		double away = phantom_ellipsoid_distance_mm(&gas_bubble, at_gas) / GAS_REACH_MM;
-		r2star += GAS_R2STAR_PER_S * (1 - phantom_smooth_step(away));
+		double away_mm = phantom_ellipsoid_distance_mm(&gas_bubble, at_gas);
+		r2star += GAS_R2STAR_PER_S * (1 - phantom_smooth_step(away_mm / GAS_REACH_MM));
+		s0 *= phantom_smooth_step(away_mm / GAS_VOID_MM);
 	}
 	tissue->kind = (int)kind;
+	tissue->fat_share = liver ? model->fat_share : 0;
 	tissue->s0 = s0 * PHANTOM_LIVER_SIGNAL;
 	tissue->r2star_per_s = r2star;
 	tissue->anatomy = anatomy * PHANTOM_LIVER_SIGNAL;

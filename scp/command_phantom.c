@@ -25,6 +25,24 @@ void phantom_progress(const char *what, int done, int of)
 		fprintf(stderr, "phantom: %s: %d of %d\n", what, done, of);
 }
 
+enum status_code phantom_close_file(FILE *file, const char *path, struct status *st)
+{
+	bool failed = ferror(file) != 0;
+	if (fclose(file) != 0 || failed)
+		return status_fail(st, STATUS_RETRY, "cannot write %s: %s", path, strerror(errno));
+	return STATUS_OK;
+}
+
+const char *phantom_role_name(enum phantom_role role)
+{
+	static const char *const names[] = {[PHANTOM_LIVER] = "liver",
+					    [PHANTOM_RIGHT] = "part",
+					    [PHANTOM_LEFT] = "part",
+					    [PHANTOM_TUMOUR] = "tumour",
+					    [PHANTOM_NECROSIS] = "necrosis"};
+	return names[role];
+}
+
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
 {
 	(void)info;

@@ -14,6 +14,8 @@
 #ifndef PHANTOM_COMMAND_H
 #define PHANTOM_COMMAND_H
 
+#include <stdio.h>
+
 #include "mr_image.h"
 #include "phantom.h"
 #include "phantom_pose.h"
@@ -22,21 +24,36 @@
 #define PHANTOM_ISO_OFFSET "+01:00"
 #define PHANTOM_MAX_SERIES (2 + PHANTOM_MAX_INJECTIONS)
 
+#define PHANTOM_MAX_POSITIONS 4
+
+/* A place of the catheter, and so a vial of its own. */
+struct phantom_position {
+	char id[8];
+	const char *description, *part; /* part NULL: the whole liver */
+	enum phantom_feeds feeds;
+	double percent; /* of the planned activity */
+	bool unimaged;	/* injected outside the scanner */
+};
+
 /* Numbers are doubles because the command line's table fills them in. */
 struct phantom_options {
 	const char *out, *onto; /* onto NULL: the abdomen */
+	const char *unimaged;	/* id of a position; NULL */
 	char patient_id[65];
 	char date[9]; /* YYYYMMDD */
 	double seed;
 	double snr; /* infinite: no noise */
 	double oblique_deg;
 	double voxel_mm[2]; /* in plane, between slices */
-	bool small, gas, sharp;
+	bool small, gas, sharp, hot, necrosis, untreated, group;
+	double fat_percent;
 	double motion[2]; /* mm, degrees */
 	double leaves_after, breathing_mm;
-	int injections;
+	struct phantom_position positions[PHANTOM_MAX_POSITIONS];
+	int n_positions;
+	int injections; /* per position */
 	double percent[PHANTOM_MAX_INJECTIONS];
-	double activity_mbq; /* planned, 100 % */
+	double activity_mbq; /* planned, 100 %, all positions */
 	double echoes;
 	double te1_ms, echo_spacing_ms;
 	double threads;
@@ -77,6 +94,7 @@ struct phantom_treatment {
 	int drawn_on; /* index of the series the VOIs are drawn on */
 	double tr_ms, flip_deg, field_strength_t;
 	int injection_min[PHANTOM_MAX_INJECTIONS]; /* start, minutes after midnight */
+	int share_of[PHANTOM_MAX_INJECTIONS];	   /* index into options.percent */
 	double injection_mass_mg[PHANTOM_MAX_INJECTIONS];
 	double sigma; /* --onto: noise SD of the real series; else NaN */
 };
@@ -94,6 +112,9 @@ enum status_code phantom_plan_abdomen(struct phantom_treatment *treatment,
 				      struct status *st) STATUS_CHECKED;
 enum status_code phantom_plan_course(struct phantom_treatment *treatment,
 				     struct status *st) STATUS_CHECKED;
+
+/* Name of the group of tumours that --group makes; NULL for others. */
+const char *phantom_group_of(const struct phantom_treatment *treatment, int tumour);
 
 /* Minutes after midnight of the day -> YYYYMMDDHHMMSS, or ISO 8601 with zone. */
 void phantom_datetime(char text[24], const char *date, int minutes);
@@ -119,7 +140,11 @@ enum status_code phantom_write_onto(struct phantom_treatment *treatment,
 				    const struct phantom_options *options, const char *folder,
 				    struct status *st) STATUS_CHECKED;
 
-/* phantom_files.c: the record and the truth. */
+/* Flushes and closes; STATUS_RETRY when the disk did not take it. */
+enum status_code phantom_close_file(FILE *file, const char *path, struct status *st) STATUS_CHECKED;
+const char *phantom_role_name(enum phantom_role role); /* as the record says it */
+
+/* phantom_record.c, phantom_truth_file.c: the record and the truth. */
 enum status_code phantom_write_record(const struct phantom_treatment *treatment, const char *path,
 				      struct status *st) STATUS_CHECKED;
 enum status_code phantom_write_truth(const struct phantom_treatment *treatment, const char *path,

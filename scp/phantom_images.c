@@ -218,8 +218,8 @@ static enum status_code draw_regions(struct drawn_regions *drawn,
 				     const struct grid *grid, struct status *st)
 {
 	static const int colours[PHANTOM_MAX_VOIS][3] = {
-	    {160, 80, 40}, {80, 160, 200}, {200, 160, 80}, {255, 0, 0},
-	    {0, 200, 0},   {255, 200, 0},  {200, 0, 255}};
+	    {160, 80, 40}, {80, 160, 200}, {200, 160, 80}, {255, 0, 0},	   {0, 200, 0},
+	    {255, 200, 0}, {200, 0, 255},  {0, 120, 255},  {120, 120, 120}};
 	drawn->count = phantom_vois(drawn->vois, &treatment->model);
 	for (int i = 0; i < drawn->count; i++) {
 		const struct phantom_voi *voi = &drawn->vois[i];

@@ -28,7 +28,7 @@
 
 /* Doses at the end of the course when no activity is asked for: dR2* of 18 to 73 /s, which leaves
  * three echoes or more also where the first echo comes late. */
-static const double tumour_dose_gy[PHANTOM_MAX_TUMOURS] = {45, 55, 60, 40};
+static const double tumour_dose_gy[PHANTOM_SLAB_TUMOURS] = {45, 55, 60, 40};
 #define LIVER_DOSE_GY 15.0
 
 struct source_images {
@@ -150,9 +150,9 @@ static enum status_code set_uptake(struct phantom_treatment *treatment, struct s
 	if (phantom_integrate(&integrals, model, 1, (int)treatment->options.threads, st) !=
 	    STATUS_OK)
 		return st->code;
-	double gy_ml = LIVER_DOSE_GY * integrals.weight_ml[0][0];
+	double gy_ml = LIVER_DOSE_GY * integrals.weight_ml[0][PHANTOM_FIELD_RIGHT];
 	for (int i = 0; i < model->n_tumours; i++)
-		gy_ml += tumour_dose_gy[i] * integrals.weight_ml[0][1 + i];
+		gy_ml += tumour_dose_gy[i] * integrals.weight_ml[0][PHANTOM_FIELD_TUMOUR + i];
 	double activity_mbq = round(gy_ml / gy_per_mbq_per_ml * 10) / 10;
 	for (int i = 0; i < model->n_tumours; i++)
 		model->tumours[i].uptake_per_ml =

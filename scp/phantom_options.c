@@ -41,7 +41,20 @@ static const char usage[] =
     "\n"
     "Tissue:\n"
     "  --gas                     gas above the liver's dome, R2* of 200 to 500 /s below it\n"
+    "                            (a fifth tumour in it; every series in another breath-hold, 5 to\n"
+    "                            10 mm up or down, the gas 2 mm more or less)\n"
     "  --sharp                   hard edges of uptake and tissue instead of smooth ones\n"
+    "  --hot                     9000 MBq; tumours of 400, 400 (with a hotter core) and 260 Gy\n"
+    "  --fat PERCENT             of the liver's signal, in and out of phase with water (0)\n"
+    "  --necrosis                a core of the largest tumour takes up nothing; a VOI of its own\n"
+    "  --untreated               nor does a dorsal cap of the largest tumour\n"
+    "\n"
+    "Course:\n"
+    "  --positions ID:P,...      catheter positions in their order, with their percent of the\n"
+    "                            activity: PHA (whole liver), RHA (right), LHA (left). Each gets\n"
+    "                            all --injections from a vial of its own (PHA:100)\n"
+    "  --unimaged ID             this position is injected outside the scanner\n"
+    "  --group                   the record groups Tumour 1 and Tumour 2\n"
     "\n"
     "  --threads N               (number of processors)\n"
     "  -h, --help\n"
@@ -53,6 +66,12 @@ const char *phantom_usage(void)
 {
 	return usage;
 }
+
+static const struct phantom_position known_positions[] = {
+    {"PHA", "proper hepatic artery", NULL, PHANTOM_FEEDS_ALL, 100, false},
+    {"RHA", "right hepatic artery", "Right hemiliver", PHANTOM_FEEDS_RIGHT, 100, false},
+    {"LHA", "left hepatic artery", "Left hemiliver", PHANTOM_FEEDS_LEFT, 100, false},
+};
 
 static void parse_injections(struct phantom_options *options, const char *text, struct status *st)
 {
@@ -110,6 +129,47 @@ static void parse_date(struct phantom_options *options, const char *text, struct
 		status_fail(st, STATUS_CONFIG, "--date %s: expected a day as YYYYMMDD", text);
 }
 
+/* The whole text is ID:PERCENT, separated by commas. */
+static void parse_positions(struct phantom_options *options, const char *text, struct status *st)
+{
+	double total = 0;
+	options->n_positions = 0;
+	for (const char *at = text; *at != '\0';) {
+		struct phantom_position *position = NULL;
+		char id[8] = "";
+		double percent = 0;
+		int used = 0;
+		bool good = options->n_positions < PHANTOM_MAX_POSITIONS &&
+			    sscanf(at, "%7[A-Z]:%lf%n", id, &percent, &used) == 2 && percent > 0;
+		for (size_t i = 0; good && i < sizeof known_positions / sizeof known_positions[0];
+		     i++)
+			if (strcmp(id, known_positions[i].id) == 0) {
+				position = &options->positions[options->n_positions++];
+				*position = known_positions[i];
+			}
+		at += used;
+		if (!position || (*at != '\0' && (*at != ',' || at[1] == '\0'))) {
+			status_fail(st, STATUS_CONFIG,
+				    "--positions %s: expected up to %d of PHA, RHA and LHA with "
+				    "their percent, as in RHA:60,LHA:40",
+				    text, PHANTOM_MAX_POSITIONS);
+			return;
+		}
+		position->percent = percent;
+		total += percent;
+		at += *at == ',';
+	}
+	if (options->n_positions == 0 || total > 100 + 1e-9)
+		status_fail(st, STATUS_CONFIG,
+			    "--positions: the percentages must add up to 100 or less");
+}
+
+static void parse_unimaged(struct phantom_options *options, const char *text, struct status *st)
+{
+	(void)st;
+	options->unimaged = text;
+}
+
 static void parse_onto(struct phantom_options *options, const char *text, struct status *st)
 {
 	(void)st;
@@ -143,6 +203,7 @@ static const struct number_option numbers[] = {
     {"motion", offsetof(struct phantom_options, motion), 0, 30, 2},
     {"leave-scanner", offsetof(struct phantom_options, leaves_after), 1, PHANTOM_MAX_INJECTIONS, 1},
     {"breathing", offsetof(struct phantom_options, breathing_mm), 0, 10, 1},
+    {"fat", offsetof(struct phantom_options, fat_percent), 0, 50, 1},
     {"threads", offsetof(struct phantom_options, threads), 1, 64, 1},
 };
 #define N_NUMBERS (int)(sizeof numbers / sizeof numbers[0])
@@ -155,6 +216,10 @@ static const struct flag_option flags[] = {
     {"small", offsetof(struct phantom_options, small)},
     {"gas", offsetof(struct phantom_options, gas)},
     {"sharp", offsetof(struct phantom_options, sharp)},
+    {"hot", offsetof(struct phantom_options, hot)},
+    {"necrosis", offsetof(struct phantom_options, necrosis)},
+    {"untreated", offsetof(struct phantom_options, untreated)},
+    {"group", offsetof(struct phantom_options, group)},
 };
 #define N_FLAGS (int)(sizeof flags / sizeof flags[0])
 
@@ -168,6 +233,8 @@ static const struct text_option texts[] = {
     {"injections", parse_injections},
     {"patient-id", parse_patient},
     {"date", parse_date},
+    {"positions", parse_positions},
+    {"unimaged", parse_unimaged},
 };
 #define N_TEXTS (int)(sizeof texts / sizeof texts[0])
 
@@ -222,7 +289,7 @@ static void fill_in(struct phantom_options *options)
 	if (options->snr <= 0)
 		options->snr = (double)INFINITY;
 	if (!(options->activity_mbq > 0) && !options->onto)
-		options->activity_mbq = 5600;
+		options->activity_mbq = options->hot ? 9000 : 5600;
 	if (!(options->echoes > 0))
 		options->echoes = options->small ? 8 : 16;
 	if (!(options->echo_spacing_ms > 0))
@@ -234,6 +301,37 @@ static void fill_in(struct phantom_options *options)
 	if (!options->patient_id[0])
 		snprintf(options->patient_id, sizeof options->patient_id, "PHANTOM-%.0f",
 			 options->seed);
+}
+
+static void check_combination(struct phantom_options *options, struct status *st)
+{
+	bool uneven = options->hot || options->necrosis || options->untreated;
+	bool moved = options->motion[0] > 0 || options->motion[1] > 0 ||
+		     options->leaves_after > 0 || options->breathing_mm > 0;
+	int imaged = 0;
+	if (options->onto && (uneven || moved || options->gas || options->sharp ||
+			      options->fat_percent > 0 || options->n_positions > 0))
+		status_fail(st, STATUS_CONFIG,
+			    "--onto takes the images as they are: no motion, tissue or positions");
+	if (options->sharp && uneven)
+		status_fail(st, STATUS_CONFIG,
+			    "--sharp needs tumours that are even inside: not with --hot, "
+			    "--necrosis or --untreated");
+	if (options->n_positions == 0)
+		options->positions[options->n_positions++] = known_positions[0];
+	bool known = !options->unimaged;
+	for (int i = 0; i < options->n_positions; i++) {
+		struct phantom_position *position = &options->positions[i];
+		position->unimaged =
+		    options->unimaged && strcmp(position->id, options->unimaged) == 0;
+		known = known || position->unimaged;
+		imaged += !position->unimaged;
+	}
+	if (!known || imaged == 0)
+		status_fail(st, STATUS_CONFIG, "--unimaged: expected one of several --positions");
+	if (options->n_positions * options->injections > PHANTOM_MAX_INJECTIONS)
+		status_fail(st, STATUS_CONFIG, "more than %d injections in all",
+			    PHANTOM_MAX_INJECTIONS);
 }
 
 bool phantom_parse_options(struct phantom_options *options, int argc, char **argv,
@@ -265,11 +363,7 @@ bool phantom_parse_options(struct phantom_options *options, int argc, char **arg
 		status_fail(st, STATUS_CONFIG, "unexpected argument %s", argv[optind]);
 	if (!options->out || !options->out[0])
 		status_fail(st, STATUS_CONFIG, "no folder given: holmia phantom -o OUT");
-	if (options->onto &&
-	    (options->motion[0] > 0 || options->motion[1] > 0 || options->leaves_after > 0 ||
-	     options->breathing_mm > 0 || options->gas || options->sharp))
-		status_fail(st, STATUS_CONFIG,
-			    "--onto takes the images as they are: neither motion nor tissue");
+	check_combination(options, st);
 	fill_in(options);
 	return true;
 }

@@ -20,8 +20,13 @@
 /* QuiremSpheres at 3 T and 310 K by static dephasing theory (physics of the project's example
  * configuration). */
 #define RELAXIVITY_PER_S_PER_MG_PER_ML 217.8
-/* Mean of the source paper's patients. */
-#define SPECIFIC_ACTIVITY_MBQ_PER_MG 12.0
+/* Of the vials when they are used; the first is the mean of the source paper's patients. */
+static const double specific_activity_mbq_per_mg[PHANTOM_MAX_POSITIONS] = {12.0, 11.2, 13.1, 12.6};
+
+/* Breath-holds of --gas, and how much more or less the gas moves. */
+#define HOLD_LEAST_MM 5.0
+#define HOLD_MOST_MM  10.0
+#define GAS_SLIP_MM   2.0
 
 #define QUADRATURE_STEP_MM 1.0
 
@@ -84,8 +89,10 @@ static void plan_series(struct phantom_treatment *treatment)
 		add_series(treatment, "T1w", "T1w VIBE", -1, ANATOMY_MIN);
 		treatment->drawn_on = 1;
 	}
-	for (int k = 1; k <= options->injections; k++) {
+	for (int k = 1; k <= treatment->course.injections; k++) {
 		char folder[20], description[40];
+		if (options->positions[treatment->course.position[k - 1]].unimaged)
+			continue;
 		snprintf(folder, sizeof folder, "after_%d", k);
 		snprintf(description, sizeof description, "T2* multi-echo after %d", k);
 		struct phantom_series *series =
@@ -121,19 +128,71 @@ static void plan_session(struct phantom_treatment *treatment, int minutes)
 	};
 }
 
+/* Every position in turn gets all its injections; the catheter is moved outside the scanner. */
 static void plan_day(struct phantom_treatment *treatment)
 {
-	int leaves_after = (int)treatment->options.leaves_after;
+	const struct phantom_options *options = &treatment->options;
+	struct phantom_course *course = &treatment->course;
+	int leaves_after = (int)options->leaves_after;
 	int minutes = FIRST_INJECTION_MIN;
+	course->injections = options->n_positions * options->injections;
 	plan_session(treatment, BASELINE_MIN - 10);
-	for (int k = 1; k <= treatment->options.injections; k++, minutes += INJECTION_MIN) {
-		if (leaves_after > 0 && k == leaves_after + 1) {
+	for (int j = 0; j < course->injections; j++, minutes += INJECTION_MIN) {
+		const int position = j / options->injections, share = j % options->injections;
+		bool leaves = leaves_after > 0 && j == leaves_after;
+		if (leaves || (j > 0 && share == 0))
 			minutes += AWAY_MIN;
+		if (leaves)
 			plan_session(treatment, minutes - 10);
-		}
-		treatment->injection_min[k - 1] = minutes;
+		treatment->injection_min[j] = minutes;
+		treatment->share_of[j] = share;
+		course->position[j] = position;
+		course->feeds[j] = options->positions[position].feeds;
 	}
 	plan_series(treatment);
+}
+
+static void plan_activity(struct phantom_treatment *treatment)
+{
+	const struct phantom_options *options = &treatment->options;
+	struct phantom_course *course = &treatment->course;
+	course->relaxivity_per_s_per_mg_per_ml = RELAXIVITY_PER_S_PER_MG_PER_ML;
+	course->dose_constant_mj_per_mbq = HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ;
+	course->density_g_per_ml = HOLMIUM_TISSUE_DENSITY_G_PER_ML;
+	for (int j = 0; j < course->injections; j++) {
+		int position = course->position[j], first = j - treatment->share_of[j];
+		double later_h =
+		    (treatment->injection_min[j] - treatment->injection_min[first]) / 60.0;
+		course->activity_mbq[j] = options->activity_mbq *
+					  options->positions[position].percent / 100 *
+					  options->percent[treatment->share_of[j]] / 100;
+		course->specific_activity_mbq_per_mg[j] =
+		    specific_activity_mbq_per_mg[position] *
+		    exp(-log(2) * later_h / HOLMIUM_HALF_LIFE_H);
+		treatment->injection_mass_mg[j] =
+		    course->activity_mbq[j] / course->specific_activity_mbq_per_mg[j];
+	}
+}
+
+/* A tumour takes as much however the activity is split between the positions that feed it. */
+static void share_uptake(struct phantom_treatment *treatment)
+{
+	const struct phantom_options *options = &treatment->options;
+	const struct phantom_course *course = &treatment->course;
+	for (int i = 0; i < treatment->model.n_tumours; i++) {
+		double fed = 0;
+		for (int p = 0; p < options->n_positions; p++)
+			if (phantom_feeds_tumour(course, &treatment->model, p * options->injections,
+						 i))
+				fed += options->positions[p].percent / 100;
+		if (fed > 0)
+			treatment->model.tumours[i].uptake_per_ml /= fed;
+	}
+}
+
+const char *phantom_group_of(const struct phantom_treatment *treatment, int tumour)
+{
+	return treatment->options.group && tumour >= 0 && tumour < 2 ? "Tumours 1 and 2" : NULL;
 }
 
 /* Where the patient lies in each series; without motion all stay at rest. */
@@ -145,7 +204,12 @@ static enum status_code plan_motion(struct phantom_treatment *treatment, struct 
 					.shift_apart_mm = APART_MM,
 					.angle_apart_deg = APART_DEG,
 					.leaves_after = (int)options->leaves_after,
+					.slip_mm = options->gas ? GAS_SLIP_MM : 0,
 					.breathing_mm = options->breathing_mm};
+	if (options->gas && options->motion[0] <= 0 && options->motion[1] <= 0) {
+		motion.hold_least_mm = HOLD_LEAST_MM;
+		motion.hold_most_mm = HOLD_MOST_MM;
+	}
 	struct phantom_pose poses[PHANTOM_MAX_SERIES];
 	int after[PHANTOM_MAX_SERIES], at[PHANTOM_MAX_SERIES], count = 0;
 	for (int i = 0; i < treatment->n_series; i++)
@@ -163,26 +227,13 @@ static enum status_code plan_motion(struct phantom_treatment *treatment, struct 
 
 enum status_code phantom_plan_course(struct phantom_treatment *treatment, struct status *st)
 {
-	struct phantom_options *options = &treatment->options;
-	struct phantom_course *course = &treatment->course;
-
 	plan_day(treatment);
-	course->injections = options->injections;
-	course->relaxivity_per_s_per_mg_per_ml = RELAXIVITY_PER_S_PER_MG_PER_ML;
-	course->dose_constant_mj_per_mbq = HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ;
-	course->density_g_per_ml = HOLMIUM_TISSUE_DENSITY_G_PER_ML;
-	for (int j = 0; j < options->injections; j++) {
-		double later_h = (treatment->injection_min[j] - treatment->injection_min[0]) / 60.0;
-		course->activity_mbq[j] = options->activity_mbq * options->percent[j] / 100;
-		course->specific_activity_mbq_per_mg[j] =
-		    SPECIFIC_ACTIVITY_MBQ_PER_MG * exp(-log(2) * later_h / HOLMIUM_HALF_LIFE_H);
-		treatment->injection_mass_mg[j] =
-		    course->activity_mbq[j] / course->specific_activity_mbq_per_mg[j];
-	}
+	plan_activity(treatment);
+	share_uptake(treatment);
 	if (phantom_integrate(&treatment->integrals, &treatment->model, QUADRATURE_STEP_MM,
-			      (int)options->threads, st) != STATUS_OK)
+			      (int)treatment->options.threads, st) != STATUS_OK)
 		return st->code;
-	return phantom_solve(course, &treatment->model, &treatment->integrals, st);
+	return phantom_solve(&treatment->course, &treatment->model, &treatment->integrals, st);
 }
 
 static enum status_code hash_options(struct phantom_treatment *treatment, struct status *st)
@@ -194,19 +245,24 @@ static enum status_code hash_options(struct phantom_treatment *treatment, struct
 	digest_text(digest, "holmia phantom 2");
 	digest_text(digest, options->patient_id);
 	digest_text(digest, options->date);
-	const double numbers[] = {options->seed,	 options->snr,
-				  options->oblique_deg,	 options->voxel_mm[0],
-				  options->voxel_mm[1],	 options->small,
-				  options->gas,		 options->sharp,
-				  options->motion[0],	 options->motion[1],
-				  options->leaves_after, options->breathing_mm,
-				  options->activity_mbq, options->echoes,
-				  options->te1_ms,	 options->echo_spacing_ms,
-				  options->injections};
+	const double numbers[] = {
+	    options->seed,	   options->snr,	  options->oblique_deg,
+	    options->voxel_mm[0],  options->voxel_mm[1],  options->small,
+	    options->gas,	   options->sharp,	  options->hot,
+	    options->necrosis,	   options->untreated,	  options->group,
+	    options->fat_percent,  options->motion[0],	  options->motion[1],
+	    options->leaves_after, options->breathing_mm, options->activity_mbq,
+	    options->echoes,	   options->te1_ms,	  options->echo_spacing_ms,
+	    options->injections};
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		digest_double(digest, numbers[i]);
 	for (int j = 0; j < options->injections; j++)
 		digest_double(digest, options->percent[j]);
+	for (int i = 0; i < options->n_positions; i++) {
+		digest_text(digest, options->positions[i].id);
+		digest_double(digest, options->positions[i].percent);
+		digest_double(digest, options->positions[i].unimaged);
+	}
 	digest_finish(digest, treatment->hash);
 	return STATUS_OK;
 }
@@ -232,13 +288,21 @@ enum status_code phantom_plan_abdomen(struct phantom_treatment *treatment,
 	treatment->anatomy.seed = scan->seed;
 	treatment->tr_ms = 1000;
 	treatment->flip_deg = 70;
-	treatment->field_strength_t = 3;
+	treatment->field_strength_t = scan->field_strength_t = 3;
 	snprintf(treatment->comment, sizeof treatment->comment,
 		 "synthetic: seed %.0f, SNR %g, oblique %g%s%s%s", options->seed, options->snr,
 		 options->oblique_deg, options->small ? ", small" : "", options->gas ? ", gas" : "",
 		 options->sharp ? ", sharp" : "");
 
-	phantom_model_abdomen(&treatment->model, options->gas, options->sharp);
+	struct phantom_variant variant = {.sharp = options->sharp,
+					  .gas = options->gas,
+					  .hot = options->hot,
+					  .necrosis = options->necrosis,
+					  .untreated = options->untreated,
+					  .fat_percent = options->fat_percent};
+	for (int i = 0; i < options->n_positions; i++)
+		variant.parted = variant.parted || options->positions[i].feeds != PHANTOM_FEEDS_ALL;
+	phantom_model_abdomen(&treatment->model, &variant);
 	struct phantom_pose rest;
 	phantom_pose_rest(&rest);
 	if (!phantom_pose_fits(&rest, &treatment->model, &scan->grid))

@@ -28,7 +28,7 @@ static void make_treatment(struct phantom_model *model, struct phantom_integrals
 			   struct phantom_course *course, bool sharp)
 {
 	struct status st = STATUS_INIT;
-	phantom_model_abdomen(model, false, sharp);
+	phantom_model_abdomen(model, &(struct phantom_variant){.sharp = sharp});
 	assert_ok(phantom_integrate(integrals, model, 1, 2, &st), &st);
 	make_course(course);
 	assert_ok(phantom_solve(course, model, integrals, &st), &st);
@@ -72,12 +72,12 @@ static void integrals_converge(void **state)
 	struct status st = STATUS_INIT;
 	struct phantom_model model;
 	struct phantom_integrals coarse, fine;
-	phantom_model_abdomen(&model, false, false);
+	phantom_model_abdomen(&model, &(struct phantom_variant){.sharp = false});
 	assert_ok(phantom_integrate(&coarse, &model, 2, 1, &st), &st);
 	assert_ok(phantom_integrate(&fine, &model, 1, 3, &st), &st);
 	for (int part = 0; part < 3; part++)
 		assert_close(coarse.volume_ml[part], fine.volume_ml[part], 0, 5e-4);
-	for (int w = 0; w <= model.n_tumours; w++)
+	for (int w = 0; w < PHANTOM_MAX_FIELDS; w++)
 		assert_close(coarse.weight_ml[0][w], fine.weight_ml[0][w], 0, 1e-5);
 	assert_close(fine.volume_ml[1] + fine.volume_ml[2], fine.volume_ml[0], 1e-9, 0);
 }
@@ -95,7 +95,7 @@ static void sharp_tumours_integrate_to_their_volume(void **state)
 		const double *semi = model.tumours[i].shape.semi_mm;
 		double volume_ml = 4.0 / 3 * PI * semi[0] * semi[1] * semi[2] / 1000;
 		assert_close(volume_ml, volumes_ml[i], 0, 0.01);
-		assert_close(integrals.weight_ml[0][1 + i], volume_ml, 0, 3e-3);
+		assert_close(integrals.weight_ml[0][PHANTOM_FIELD_TUMOUR + i], volume_ml, 0, 3e-3);
 	}
 }
 
@@ -164,13 +164,13 @@ static void plateau_reaches_6_mm(void **state)
 {
 	(void)state;
 	struct phantom_model model;
-	phantom_model_abdomen(&model, false, false);
+	phantom_model_abdomen(&model, &(struct phantom_variant){.sharp = false});
 	for (int i = 0; i < model.n_tumours; i++) {
 		const struct phantom_ellipsoid *shape = &model.tumours[i].shape;
 		for (int at = 0; at < 900; at++) {
 			double theta = PI * (at / 30 + 0.5) / 30, phi = 2 * PI * (at % 30) / 30;
 			double unit[3] = {sin(theta) * cos(phi), sin(theta) * sin(phi), cos(theta)};
-			double point[3], normal[3], length = 0, weights[1 + PHANTOM_MAX_TUMOURS];
+			double point[3], normal[3], length = 0, weights[PHANTOM_MAX_FIELDS];
 			for (int axis = 0; axis < 3; axis++) {
 				normal[axis] = unit[axis] / shape->semi_mm[axis];
 				length += normal[axis] * normal[axis];
@@ -180,8 +180,9 @@ static void plateau_reaches_6_mm(void **state)
 					      shape->semi_mm[axis] * unit[axis] +
 					      6 * normal[axis] / sqrt(length);
 			phantom_weights(weights, &model, point);
-			assert_close(weights[1 + i], 1, 1e-12, 0);
-			assert_close(weights[0], 0, 1e-12, 0);
+			assert_close(weights[PHANTOM_FIELD_TUMOUR + i], 1, 1e-12, 0);
+			assert_close(weights[PHANTOM_FIELD_RIGHT], 0, 1e-12, 0);
+			assert_close(weights[PHANTOM_FIELD_LEFT], 0, 1e-12, 0);
 		}
 	}
 }
@@ -234,7 +235,7 @@ static void noise_is_rician(void **state)
 	(void)state;
 	struct status st = STATUS_INIT;
 	struct phantom_model model;
-	phantom_model_abdomen(&model, false, false);
+	phantom_model_abdomen(&model, &(struct phantom_variant){.sharp = false});
 	struct phantom_scan scan = {.grid = make_grid(256, 40, 1.5, 5), .snr = 20, .seed = 7};
 	uint16_t *first = calloc(256 * 256, sizeof *first);
 	uint16_t *other = calloc(256 * 256, sizeof *other);
@@ -266,7 +267,7 @@ static void contours_lie_on_the_surface(void **state)
 	struct phantom_model model;
 	struct phantom_voi vois[PHANTOM_MAX_VOIS];
 	struct phantom_contour_set set;
-	phantom_model_abdomen(&model, false, false);
+	phantom_model_abdomen(&model, &(struct phantom_variant){.sharp = false});
 	int count = phantom_vois(vois, &model);
 	struct grid grid = make_grid(256, 400, 1.5, 0.5);
 	for (int v = 3; v < count; v++) {
@@ -300,7 +301,7 @@ static void added_microspheres_keep_the_noise_floor(void **state)
 	double centre[2] = {0, 0};
 	assert_ok(phantom_model_slab(&model, &scan.grid, centre, 40, 0, &st), &st);
 	struct phantom_course course = {.injections = 1, .relaxivity_per_s_per_mg_per_ml = 217.8};
-	for (int w = 0; w <= PHANTOM_MAX_TUMOURS; w++)
+	for (int w = 0; w < PHANTOM_MAX_FIELDS; w++)
 		course.level_mg_per_ml[0][w] = 0.25; /* 54.45 /s wherever a weight is 1 */
 	float samples[64 * 64], out[64 * 64];
 	const double amplitude = 1000, sigma = 40;

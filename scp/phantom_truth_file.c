@@ -1,75 +1,13 @@
-/* phantom_files.c - the synthetic treatment's record (XML) and its truth (JSON).
+/* phantom_truth_file.c - what a perfect measurement of the synthetic treatment would find (JSON).
  *
- * Both are written with few fixed shapes and no text from outside except the patient identifier,
- * whose characters the options have limited to those that need no escape. Numbers that were not
- * defined are null. */
-#include "phantom_command.h"
-
+ * Few fixed shapes and no text from outside but the patient identifier, which needs no escape.
+ * Numbers that are not defined are null. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static enum status_code close_file(FILE *file, const char *path, struct status *st)
-{
-	bool failed = ferror(file) != 0;
-	if (fclose(file) != 0 || failed)
-		return status_fail(st, STATUS_RETRY, "cannot write %s: %s", path, strerror(errno));
-	return STATUS_OK;
-}
-
-enum status_code phantom_write_record(const struct phantom_treatment *treatment, const char *path,
-				      struct status *st)
-{
-	const struct phantom_options *options = &treatment->options;
-	char start[32], calibrated[32], studies[PHANTOM_MAX_SESSIONS * 96] = "";
-	FILE *file = fopen(path, "w");
-	if (!file)
-		return status_fail(st, STATUS_CONFIG, "cannot write %s: %s", path, strerror(errno));
-
-	for (int i = 0, at = 0; i < treatment->n_sessions; i++)
-		at += snprintf(studies + at, sizeof studies - (size_t)at, "  <study uid=\"%s\"/>\n",
-			       treatment->sessions[i].study_uid);
-	phantom_iso_time(calibrated, options->date, treatment->injection_min[0]);
-	fprintf(file,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<!-- A synthetic treatment made by holmia phantom; no person. -->\n"
-		"<treatment xmlns=\"urn:holmia:treatment:1\">\n"
-		"  <patient id=\"%s\" issuer=\"HOLMIA\"/>\n"
-		"%s"
-		"  <product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n"
-		"  <position id=\"PHA\" description=\"proper hepatic artery\" "
-		"planned-activity-mbq=\"%.3f\">\n",
-		options->patient_id, studies, options->activity_mbq);
-	for (int j = 0; j < options->injections; j++) {
-		phantom_iso_time(start, options->date, treatment->injection_min[j]);
-		fprintf(file,
-			"    <injection number=\"%d\" planned-percent=\"%.6g\" start=\"%s\" "
-			"net-activity-mbq=\"%.6f\"\n"
-			"               specific-activity-mbq-per-mg=\"%.6f\" "
-			"specific-activity-at=\"%s\"/>\n",
-			j + 1, options->percent[j], start, treatment->course.activity_mbq[j],
-			treatment->course.specific_activity_mbq_per_mg[0], calibrated);
-	}
-	fputs("  </position>\n", file);
-
-	struct phantom_voi vois[PHANTOM_MAX_VOIS];
-	int count = phantom_vois(vois, &treatment->model);
-	for (int i = 0; i < count; i++) {
-		static const char *const roles[] = {[PHANTOM_LIVER] = "liver",
-						    [PHANTOM_RIGHT] = "part",
-						    [PHANTOM_LEFT] = "part",
-						    [PHANTOM_TUMOUR] = "tumour"};
-		fprintf(file, "  <voi name=\"%s\" role=\"%s\"", vois[i].name, roles[vois[i].role]);
-		if (vois[i].part >= 0)
-			fprintf(file, " part=\"%s\"", vois[vois[i].part].name);
-		fputs("/>\n", file);
-	}
-	fputs("</treatment>\n", file);
-	return close_file(file, path, st);
-}
-
-/* ---- truth ---- */
+#include "phantom_command.h"
 
 static void put_number(FILE *file, const char *name, double value, const char *after)
 {
@@ -88,24 +26,37 @@ static void put_numbers(FILE *file, const char *name, const double *values, int 
 	fprintf(file, "]%s", after);
 }
 
-/* How far the last dose lies off the straight line through the ones before, percent of the line. */
-static double deviation_percent(const struct phantom_course *course, const double *dose_gy)
+/* How far the last dose lies off the straight line through the ones before, percent of the line,
+ * over the injections of the last imaged position that feeds the tumour. */
+static double deviation_percent(const struct phantom_treatment *treatment, int tumour,
+				const double *dose_gy)
 {
-	int n = course->injections - 1;
-	double x = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
+	const struct phantom_course *course = &treatment->course;
+	int position = -1, n = 0, last = -1;
+	double x = 0, last_x = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
+	for (int j = 0; j < course->injections; j++)
+		if (!treatment->options.positions[course->position[j]].unimaged &&
+		    phantom_feeds_tumour(course, &treatment->model, j, tumour))
+			position = course->position[j];
+	for (int j = 0; j < course->injections; j++) {
+		if (course->position[j] != position)
+			continue;
+		if (last >= 0) {
+			n++;
+			sum_x += last_x;
+			sum_y += dose_gy[last];
+			sum_xx += last_x * last_x;
+			sum_xy += last_x * dose_gy[last];
+		}
+		x += course->activity_mbq[j];
+		last_x = x;
+		last = j;
+	}
 	if (n < 3)
 		return NAN;
-	for (int j = 0; j < n; j++) {
-		x += course->activity_mbq[j];
-		sum_x += x;
-		sum_y += dose_gy[j];
-		sum_xx += x * x;
-		sum_xy += x * dose_gy[j];
-	}
-	x += course->activity_mbq[n];
 	double slope = (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
-	double expected = (sum_y - slope * sum_x) / n + slope * x;
-	return 100 * (dose_gy[n] - expected) / expected;
+	double expected = (sum_y - slope * sum_x) / n + slope * last_x;
+	return 100 * (dose_gy[last] - expected) / expected;
 }
 
 static void put_grid(FILE *file, const char *name, const struct grid *grid, const char *after)
@@ -129,36 +80,102 @@ static void put_figures(FILE *file, const struct phantom_treatment *treatment,
 	put_numbers(file, "delta_r2star_per_s", truth->delta_r2star_per_s, n, "");
 }
 
+/* Volume of a tumour below some doses. */
+static void put_underdosed(FILE *file, const struct phantom_treatment *treatment, int tumour)
+{
+	static const double levels_gy[] = {60, 80, 90, 100, 120, 150, 205};
+	int count = sizeof levels_gy / sizeof levels_gy[0];
+	fputs("\"underdosed\": [\n", file);
+	for (int i = 0; i < count; i++) {
+		double volume_ml[PHANTOM_MAX_INJECTIONS];
+		phantom_underdosed_ml(volume_ml, &treatment->integrals, &treatment->course, tumour,
+				      levels_gy[i]);
+		fprintf(file, "      {\"below_gy\": %g, ", levels_gy[i]);
+		put_numbers(file, "volume_ml", volume_ml, treatment->course.injections,
+			    i + 1 < count ? "},\n" : "}],\n     ");
+	}
+}
+
+static void put_tumour(FILE *file, const struct phantom_treatment *treatment, int tumour,
+		       const struct phantom_truth *truth)
+{
+	double deviation = deviation_percent(treatment, tumour, truth->mean_dose_gy);
+	const char *group = phantom_group_of(treatment, tumour);
+	fputs(",\n     ", file);
+	put_numbers(file, "tumour_to_normal", truth->tumour_to_normal, treatment->course.injections,
+		    ",\n     ");
+	put_underdosed(file, treatment, tumour);
+	if (group)
+		fprintf(file, "\"group\": \"%s\", ", group);
+	put_number(file, "trend_deviation_percent", deviation, ", ");
+	fprintf(file, "\"trend\": \"%s\"",
+		isnan(deviation)   ? "not assessed"
+		: deviation <= -10 ? "saturating"
+		: deviation >= 10  ? "rising"
+				   : "linear");
+}
+
 static void put_voi(FILE *file, const struct phantom_treatment *treatment,
 		    const struct phantom_voi *vois, int at)
 {
-	static const char *const roles[] = {[PHANTOM_LIVER] = "liver",
-					    [PHANTOM_RIGHT] = "part",
-					    [PHANTOM_LEFT] = "part",
-					    [PHANTOM_TUMOUR] = "tumour"};
 	const struct phantom_voi *voi = &vois[at];
-	const struct phantom_course *course = &treatment->course;
 	struct phantom_truth truth;
-	phantom_truth(&truth, &treatment->model, &treatment->integrals, course, voi);
-	fprintf(file, "    {\"name\": \"%s\", \"role\": \"%s\", ", voi->name, roles[voi->role]);
+	phantom_truth(&truth, &treatment->model, &treatment->integrals, &treatment->course, voi);
+	fprintf(file, "    {\"name\": \"%s\", \"role\": \"%s\", ", voi->name,
+		phantom_role_name(voi->role));
 	if (voi->part >= 0)
 		fprintf(file, "\"part\": \"%s\", ", vois[voi->part].name);
 	else
 		fputs("\"part\": null, ", file);
 	put_figures(file, treatment, &truth);
-	if (voi->role == PHANTOM_TUMOUR) {
-		double deviation = deviation_percent(course, truth.mean_dose_gy);
-		fputs(",\n     ", file);
-		put_numbers(file, "tumour_to_normal", truth.tumour_to_normal, course->injections,
-			    ",\n     ");
-		put_number(file, "trend_deviation_percent", deviation, ", ");
-		fprintf(file, "\"trend\": \"%s\"",
-			isnan(deviation)   ? "not assessed"
-			: deviation <= -10 ? "saturating"
-			: deviation >= 10  ? "rising"
-					   : "linear");
-	}
+	if (voi->role == PHANTOM_TUMOUR)
+		put_tumour(file, treatment, voi->tumour, &truth);
 	fputs("}", file);
+}
+
+static void put_healthy(FILE *file, const struct phantom_treatment *treatment,
+			const struct phantom_voi *vois, int count)
+{
+	fputs("  \"healthy\": [\n", file);
+	for (int i = 0, shown = 0; i < count; i++) {
+		struct phantom_truth truth;
+		if (vois[i].role == PHANTOM_TUMOUR || vois[i].role == PHANTOM_NECROSIS)
+			continue;
+		phantom_truth_healthy(&truth, &treatment->model, &treatment->integrals,
+				      &treatment->course, &vois[i]);
+		fprintf(file, "%s    {\"part\": \"%s\", ", shown++ ? ",\n" : "", vois[i].name);
+		put_figures(file, treatment, &truth);
+		fputs("}", file);
+	}
+	fputs("\n  ],\n", file);
+}
+
+/* The grouped tumours as one: sums of volumes and activities. */
+static void put_groups(FILE *file, const struct phantom_treatment *treatment,
+		       const struct phantom_voi *vois, int count)
+{
+	const struct phantom_course *course = &treatment->course;
+	double volume_ml = 0, activity_mbq[PHANTOM_MAX_INJECTIONS] = {0},
+	       dose_gy[PHANTOM_MAX_INJECTIONS];
+	const char *name = NULL;
+	for (int i = 0; i < count; i++) {
+		struct phantom_truth truth;
+		if (vois[i].role != PHANTOM_TUMOUR || !phantom_group_of(treatment, vois[i].tumour))
+			continue;
+		name = phantom_group_of(treatment, vois[i].tumour);
+		phantom_truth(&truth, &treatment->model, &treatment->integrals, course, &vois[i]);
+		volume_ml += truth.volume_ml;
+		for (int j = 0; j < course->injections; j++)
+			activity_mbq[j] += truth.activity_mbq[j];
+	}
+	if (!name)
+		return;
+	for (int j = 0; j < course->injections; j++)
+		dose_gy[j] = activity_mbq[j] / volume_ml * course->dose_constant_mj_per_mbq /
+			     course->density_g_per_ml;
+	fprintf(file, "  \"groups\": [\n    {\"name\": \"%s\", ", name);
+	put_number(file, "volume_ml", volume_ml, ", ");
+	put_numbers(file, "mean_dose_gy", dose_gy, course->injections, "}\n  ],\n");
 }
 
 static void put_vois(FILE *file, const struct phantom_treatment *treatment)
@@ -170,16 +187,8 @@ static void put_vois(FILE *file, const struct phantom_treatment *treatment)
 		put_voi(file, treatment, vois, i);
 		fputs(i + 1 < count ? ",\n" : "\n  ],\n", file);
 	}
-	fputs("  \"healthy\": [\n", file);
-	for (int i = 0; i < count && vois[i].role != PHANTOM_TUMOUR; i++) {
-		struct phantom_truth truth;
-		phantom_truth_healthy(&truth, &treatment->model, &treatment->integrals,
-				      &treatment->course, &vois[i]);
-		fprintf(file, "%s    {\"part\": \"%s\", ", i ? ",\n" : "", vois[i].name);
-		put_figures(file, treatment, &truth);
-		fputs("}", file);
-	}
-	fputs("\n  ],\n", file);
+	put_healthy(file, treatment, vois, count);
+	put_groups(file, treatment, vois, count);
 }
 
 static void put_injections(FILE *file, const struct phantom_treatment *treatment)
@@ -188,16 +197,22 @@ static void put_injections(FILE *file, const struct phantom_treatment *treatment
 	double recovery[PHANTOM_MAX_INJECTIONS];
 	fputs("  \"injections\": [\n", file);
 	for (int j = 0; j < course->injections; j++) {
+		const struct phantom_position *position =
+		    &treatment->options.positions[course->position[j]];
 		char start[32];
 		phantom_iso_time(start, treatment->options.date, treatment->injection_min[j]);
-		fprintf(file, "    {\"number\": %d, \"start\": \"%s\", ", j + 1, start);
-		put_number(file, "planned_percent", treatment->options.percent[j], ", ");
+		fprintf(file,
+			"    {\"number\": %d, \"position\": \"%s\", \"imaged\": %s, "
+			"\"start\": \"%s\", ",
+			j + 1, position->id, position->unimaged ? "false" : "true", start);
+		put_number(file, "planned_percent",
+			   treatment->options.percent[treatment->share_of[j]], ", ");
 		put_number(file, "net_activity_mbq", course->activity_mbq[j], ", ");
 		put_number(file, "specific_activity_mbq_per_mg",
 			   course->specific_activity_mbq_per_mg[j], ", ");
 		put_number(file, "mass_mg", treatment->injection_mass_mg[j], "}");
 		fputs(j + 1 < course->injections ? ",\n" : "\n  ],\n", file);
-		recovery[j] = 1; /* the field holds what was injected: see phantom.h */
+		recovery[j] = 1; /* the fields hold what was injected: see phantom.h */
 	}
 	fputs("  ", file);
 	put_numbers(file, "recovery", recovery, course->injections, ",\n");
@@ -212,6 +227,10 @@ static void put_parameters(FILE *file, const struct phantom_treatment *treatment
 	put_number(file, "oblique_deg", options->oblique_deg, ", ");
 	put_numbers(file, "motion_mm_deg", options->motion, 2, ", ");
 	put_number(file, "breathing_mm", options->breathing_mm, ",\n    ");
+	put_number(file, "fat_percent", options->fat_percent, ", ");
+	fprintf(file, "\"hot\": %s, \"necrosis\": %s, \"untreated\": %s,\n    ",
+		options->hot ? "true" : "false", options->necrosis ? "true" : "false",
+		options->untreated ? "true" : "false");
 	fprintf(file, "\"small\": %s, \"gas\": %s, \"sharp\": %s, \"onto\": %s,\n    ",
 		options->small ? "true" : "false", options->gas ? "true" : "false",
 		options->sharp ? "true" : "false", options->onto ? "true" : "false");
@@ -280,5 +299,5 @@ enum status_code phantom_write_truth(const struct phantom_treatment *treatment, 
 	put_vois(file, treatment);
 	fprintf(file, "  \"vois_drawn_on\": \"%s\"\n}\n",
 		treatment->series[treatment->drawn_on].folder);
-	return close_file(file, path, st);
+	return phantom_close_file(file, path, st);
 }
