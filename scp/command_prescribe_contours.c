@@ -264,6 +264,11 @@ static enum status_code count_in(double *counts, const struct contoured *c, cons
 	const struct volume *image = &c->emission.activity_bq_per_ml;
 	struct mask there = MASK_INIT;
 	*counts = 0;
+	if (strcmp(image->grid.frame_of_reference, mask->grid.frame_of_reference) != 0)
+		return status_fail(st, STATUS_REFUSE,
+				   "simulation: its frame of reference (%s) is not that of the "
+				   "contours (%s): draw them on its own CT",
+				   image->grid.frame_of_reference, mask->grid.frame_of_reference);
 	if (mask_resample(&there, &image->grid, mask, SUBSAMPLES, st) != STATUS_OK)
 		return status_prefix(st, "simulation");
 	double kept_ml = mask_volume_ml(&there), drawn_ml = mask_volume_ml(mask);

@@ -44,6 +44,7 @@ static void print_positions(FILE *out, const struct prescribe_run *run)
 {
 	const struct prescription_plan *plan = &run->plan;
 	double vial_mbq = 0, microspheres_mg = 0;
+	bool reduced = false;
 	fprintf(out, "\n%-22s %8s %8s %8s %7s %6s %9s %9s %8s %6s\n", "position", "volume",
 		"necrosis", "tumours", "mass", "factor", "activity", "in vial", "spheres", "mean");
 	fprintf(out, "%-22s %8s %8s %8s %7s %6s %9s %9s %8s %6s\n", "", "mL", "mL", "mL", "kg", "",
@@ -62,6 +63,7 @@ static void print_positions(FILE *out, const struct prescribe_run *run)
 		print_cell(out, 8, 1, r->microspheres_mg);
 		print_cell(out, 6, 1, r->mean_dose_gy);
 		fputc('\n', out);
+		reduced = reduced || p->reduction < 1;
 		vial_mbq += r->vial_activity_mbq;
 		microspheres_mg += r->microspheres_mg;
 	}
@@ -72,7 +74,7 @@ static void print_positions(FILE *out, const struct prescribe_run *run)
 	print_cell(out, 9, 1, vial_mbq);
 	print_cell(out, 8, 1, microspheres_mg);
 	fputc('\n', out);
-	if (plan->activity_mbq < plan->unreduced_activity_mbq)
+	if (reduced)
 		fprintf(out, "without reductions %.1f MBq\n", plan->unreduced_activity_mbq);
 }
 
