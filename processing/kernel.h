@@ -29,16 +29,19 @@ struct kernel {
 /* F(r), r mm in tissue of the density. 0 at 0, 1 beyond the range. */
 double kernel_cumulative_share(double r_mm, double density_g_per_ml);
 
-/* Deterministic quadrature, converged to 1e-4 of K(0,0,0). STATUS_REFUSE: spacing not within 0.5 to
- * 20 mm. */
+/* Deterministic quadrature, converged to 1e-4 of K(0,0,0). Planes at the ends that hold less than
+ * 1e-4 of the energy per axis are cut off and the rest scaled up. STATUS_REFUSE: a spacing not
+ * within 0.5 to 20 mm, a density not within 0.5 to 2 g/mL. STATUS_RETRY: memory. The caller frees
+ * with kernel_free(). */
 enum status_code kernel_build(struct kernel *kernel, const double spacing_mm[3],
 			      double density_g_per_ml, struct status *st) STATUS_CHECKED;
 void kernel_free(struct kernel *kernel);
 
 /* out = local_dose_gy convolved. NaN (not evaluated) gives nothing to its neighbours and stays NaN.
  * What leaves the grid or lands on a voxel without a dose is lost from the map and returned in
- * lost_share (of all energy; may be NULL). STATUS_REFUSE: axes not at right angles within 1e-3, or
- * another spacing than the kernel's. STATUS_RETRY: memory. */
+ * lost_share (of all energy; may be NULL; NaN where the energy is not above 0). out is untouched
+ * unless STATUS_OK; the caller frees it with volume_free(). STATUS_REFUSE: axes not at right angles
+ * within 1e-3, or another spacing than the kernel's. STATUS_RETRY: memory. */
 enum status_code kernel_convolve(struct volume *out, double *lost_share,
 				 const struct volume *local_dose_gy, const struct kernel *kernel,
 				 int threads, struct status *st) STATUS_CHECKED;

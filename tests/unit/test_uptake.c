@@ -22,7 +22,8 @@ static void a_step_cut_by_a_quarter_is_linear(void **state)
 	struct uptake_result result = cut_last(0.925);
 	assert_int_equal(result.trend, UPTAKE_LINEAR);
 	assert_close(result.expected_gy, 120, 1e-9, 0);
-	assert_close(result.deviation_percent, -7.5, 1e-9, 0);
+	assert_measured("T6", "last step cut by 25 %: deviation, linear", result.deviation_percent,
+			-7.5, 1e-9, 0, "%");
 }
 
 static void a_step_cut_by_two_fifths_is_saturating(void **state)
@@ -30,7 +31,8 @@ static void a_step_cut_by_two_fifths_is_saturating(void **state)
 	(void)state;
 	struct uptake_result result = cut_last(0.88);
 	assert_int_equal(result.trend, UPTAKE_SATURATING);
-	assert_close(result.deviation_percent, -12, 1e-9, 0);
+	assert_measured("T6", "last step cut by 40 %: deviation, saturating",
+			result.deviation_percent, -12, 1e-9, 0, "%");
 }
 
 static void more_than_the_line_is_rising(void **state)
