@@ -64,9 +64,11 @@ static void put_dose_settings(FILE *out, const struct config *config)
  * thresholds. */
 static void put_report_settings(FILE *out, const struct config *config)
 {
-	fprintf(out, "zone %s\nwindow %.17g %.17g\nclock %.17g\ntrend %.17g\nuse %s\n",
+	fprintf(out,
+		"zone %s\nwindow %.17g %.17g\nemission %.17g\nclock %.17g\ntrend %.17g\nuse %s\n",
 		config->time_zone, config->hours_before_first, config->hours_after_last,
-		config->clock_tolerance_s, config->trend_threshold_percent, config->intended_use);
+		config->emission_days_after_last, config->clock_tolerance_s,
+		config->trend_threshold_percent, config->intended_use);
 	fprintf(out,
 		"measurable %.17g %.17g\nrecovery %.17g %.17g\nuncertainty %.17g %.17g %.17g\n"
 		"advice %.17g\n",

@@ -124,6 +124,7 @@ struct config {
 
 	/* assembling */
 	double hours_before_first, hours_after_last; /* window: 12, 6 */
+	double emission_days_after_last;	     /* window of follow-up SPECT or PET: 10 */
 	double clock_tolerance_s;		     /* 180 */
 	double settle_s;      /* when the number of slices is not confirmed */
 	double alert_after_s; /* alarm: complete after-series without a result */

@@ -61,6 +61,7 @@ static const struct setting delivery_settings[] = {
 static const struct setting assembly_settings[] = {
     NUMBER(struct config, "hours-before-first", hours_before_first, 0.1, 72, 12, "h"),
     NUMBER(struct config, "hours-after-last", hours_after_last, 0.1, 72, 6, "h"),
+    NUMBER(struct config, "emission-days-after-last", emission_days_after_last, 0.1, 60, 10, "d"),
     NUMBER(struct config, "clock-tolerance-s", clock_tolerance_s, 0, 900, 180, "s"),
     NUMBER(struct config, "settle-s", settle_s, 1, 3600, 30, "s"),
     NUMBER(struct config, "alert-after-s", alert_after_s, 10, 86400, 300, "s"),

@@ -177,7 +177,8 @@ enum status_code dataset_write_file(struct dataset *ds, const char *path,
 
 /* SHA-256, 64 hex digits, of what makes two instances the same evidence:
  *   images         stored values of the pixels, geometry, acquisition attributes (echo, repetition
- *                  and acquisition time, flip angle, field, rescale, component)
+ *                  and acquisition time, flip angle, field, rescale, component); of PET also
+ *                  units, decay correction and radiopharmaceutical
  *   contour sets   ROIs, contours, observations, what they were drawn on
  *   anything else  the whole data set without patient, identifiers, persons and dates
  * Header edits, another lossless transfer syntax, another UID or another writing of the same number

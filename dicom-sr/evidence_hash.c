@@ -5,6 +5,8 @@
 #include "tags.h"
 #include "uid.h"
 
+#define PET_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.128"
+
 /* What a classic image is: where it lies, how it was acquired, how its pixels become signal.
  * Numbers are compared by value ("1.50" is "1.5"). No UIDs, no names, no series or content
  * attributes: archives edit those. */
@@ -33,6 +35,15 @@ static bool structure_set_keep(uint32_t tag)
 	return tag == TAG_StructureSetROISequence || tag == TAG_ROIContourSequence ||
 	       tag == TAG_RTROIObservationsSequence ||
 	       tag == TAG_ReferencedFrameOfReferenceSequence;
+}
+
+/* What says how the values of a PET image become activity at what time. */
+static bool emission_keep(uint32_t tag)
+{
+	return tag == TAG_Units || tag == TAG_DecayCorrection || tag == TAG_DecayFactor ||
+	       tag == TAG_CorrectedImage || tag == TAG_ActualFrameDuration ||
+	       tag == TAG_SeriesDate || tag == TAG_SeriesTime ||
+	       tag == TAG_RadiopharmaceuticalInformationSequence;
 }
 
 /* Everything else: the whole data set without patient, identifiers, dates and persons. */
@@ -153,6 +164,8 @@ enum status_code dataset_evidence_hash(struct dataset *ds, char hex[65], struct 
 	digest_text(digest, sop_class);
 	if (code == STATUS_OK && is_classic_image(ds)) {
 		code = add_attributes(digest, ds, st);
+		if (code == STATUS_OK && strcmp(sop_class, PET_IMAGE_STORAGE) == 0)
+			code = add_elements(digest, ds, emission_keep, st);
 		if (code == STATUS_OK)
 			code = add_pixels(digest, ds, st);
 	} else if (code == STATUS_OK) {

@@ -7,7 +7,8 @@
 
 #include "tags.h"
 
-#define MR_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.4"
+#define MR_IMAGE_STORAGE  "1.2.840.10008.5.1.4.1.1.4"
+#define PET_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.128"
 
 /* ---- which part of the complex signal ---- */
 
@@ -305,6 +306,8 @@ enum status_code instance_info_read(struct instance_info *info, struct dataset *
 	memset(info, 0, sizeof(*info));
 	read_numbers(info, ds);
 	code = read_texts(info, ds, st);
+	if (strcmp(info->sop_class_uid, PET_IMAGE_STORAGE) == 0 && info->images_in_acquisition < 0)
+		info->images_in_acquisition = read_count(ds, TAG_NumberOfSlices, -1);
 	if (code == STATUS_OK)
 		code = read_component(&info->component, ds, st);
 	if (code == STATUS_OK)

@@ -41,7 +41,7 @@ struct instance_info {
 	int lossy; /* 1: the pixels were lossy compressed at some time, dataset_is_lossy() */
 	double te_ms, tr_ms, flip_deg;
 	double field_strength_t;   /* as written; unit repair is field_strength_tesla() */
-	int images_in_acquisition; /* (0020,1002); -1 unknown */
+	int images_in_acquisition; /* (0020,1002), of PET Number of Slices; -1 unknown */
 	char scanning_sequence[68], receive_coil[68], contrast_agent[260];
 
 	/* structure sets and segmentations: the series their regions were drawn on */

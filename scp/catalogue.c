@@ -47,6 +47,14 @@ enum status_code catalogue_create_tables(struct store *store, struct status *st)
 
 /* ---- what is an input and what is not ---- */
 
+static const char *const input_classes[] = {
+    "1.2.840.10008.5.1.4.1.1.4",     /* MR Image */
+    "1.2.840.10008.5.1.4.1.1.481.3", /* RT Structure Set */
+    "1.2.840.10008.5.1.4.1.1.128",   /* PET Image */
+    "1.2.840.10008.5.1.4.1.1.20",    /* Nuclear Medicine Image */
+    "1.2.840.10008.5.1.4.1.1.66.1",  /* Spatial Registration */
+};
+
 /* Storage classes that PACS routes like to send along; anything else is named by its UID. */
 static const struct {
 	const char *uid, *words;
@@ -54,11 +62,9 @@ static const struct {
     {"1.2.840.10008.5.1.4.1.1.4.1", "Enhanced MR image: only classic MR images are read"},
     {"1.2.840.10008.5.1.4.1.1.2", "CT image: not an input"},
     {"1.2.840.10008.5.1.4.1.1.7", "Secondary Capture: not an input"},
-    {"1.2.840.10008.5.1.4.1.1.20", "Nuclear Medicine image: not an input"},
-    {"1.2.840.10008.5.1.4.1.1.128", "PET image: not an input"},
     {"1.2.840.10008.5.1.4.1.1.481.2", "RT Dose: not an input"},
     {"1.2.840.10008.5.1.4.1.1.481.5", "RT Plan: not an input"},
-    {"1.2.840.10008.5.1.4.1.1.66.1", "Spatial Registration: not read"},
+    {"1.2.840.10008.5.1.4.1.1.66.3", "Deformable Spatial Registration: only rigid ones are read"},
     {"1.2.840.10008.5.1.4.1.1.66.4", "Segmentation: only RT Structure Sets are read"},
     {"1.2.840.10008.5.1.4.1.1.88.11", "Structured Report: not an input"},
     {"1.2.840.10008.5.1.4.1.1.88.22", "Structured Report: not an input"},
@@ -78,9 +84,9 @@ static void unused_reason(char reason[240], const struct instance_info *info)
 			 "no Patient ID: never assembled; correct it in the PACS and send again");
 		return;
 	}
-	if (strcmp(info->sop_class_uid, "1.2.840.10008.5.1.4.1.1.4") == 0 ||
-	    strcmp(info->sop_class_uid, "1.2.840.10008.5.1.4.1.1.481.3") == 0)
-		return;
+	for (size_t i = 0; i < sizeof input_classes / sizeof input_classes[0]; i++)
+		if (strcmp(info->sop_class_uid, input_classes[i]) == 0)
+			return;
 	for (size_t i = 0; i < sizeof kept_classes / sizeof kept_classes[0]; i++)
 		if (strcmp(info->sop_class_uid, kept_classes[i].uid) == 0) {
 			snprintf(reason, 240, "%s", kept_classes[i].words);

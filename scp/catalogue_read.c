@@ -8,7 +8,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "emission_series.h"
 #include "screen.h"
+#include "spatial_registration.h"
 #include "uid.h"
 
 /* ---- rows -> structs ---- */
@@ -86,9 +88,15 @@ static void name_key(char key[400], const char *name)
 	key[length] = '\0';
 }
 
+/* The images and contours of the treatment decide who the patient is. Follow-up images come from
+ * another department, which may spell a name in its own way: that must not take the treatment's
+ * results away, so they are compared where they are used (treatment_emission.h). */
 static void check_identity(struct catalogue_patient *patient, const struct instance_info *info)
 {
 	char known[400], other[400];
+	if (emission_series_is_class(info->sop_class_uid) ||
+	    strcmp(info->sop_class_uid, SPATIAL_REGISTRATION_STORAGE) == 0)
+		return;
 	name_key(known, patient->patient_name);
 	name_key(other, info->patient_name);
 	if (known[0] == '\0')

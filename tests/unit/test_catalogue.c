@@ -113,6 +113,35 @@ static void test_sent_twice(void **state)
 	store_close(store);
 }
 
+/* Follow-up images and registrations are inputs, but another department's way to write a name takes
+ * nothing away from the treatment. */
+static void test_follow_up_objects_are_inputs(void **state)
+{
+	static const char *const classes[] = {"1.2.840.10008.5.1.4.1.1.128",
+					      "1.2.840.10008.5.1.4.1.1.20",
+					      "1.2.840.10008.5.1.4.1.1.66.1"};
+	struct store *store = open_store();
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		char series[10];
+		snprintf(series, sizeof series, "3.%d", i);
+		struct instance_info info = make_info(series, 1);
+		strcpy(info.sop_class_uid, classes[i]);
+		strcpy(info.patient_name, "DOE JOERG");
+		assert_int_equal(add(store, &info), CATALOGUE_NEW);
+	}
+	struct instance_info scan = make_info("2.1", 1), deformed = make_info("3.4", 1);
+	assert_int_equal(add(store, &scan), CATALOGUE_NEW);
+	strcpy(deformed.sop_class_uid, "1.2.840.10008.5.1.4.1.1.66.3");
+	assert_int_equal(add(store, &deformed), CATALOGUE_UNUSED);
+	struct catalogue_patient *patient = load(store);
+	assert_int_equal(patient->n_series, 4);
+	assert_string_equal(patient->conflict, "");
+	assert_string_equal(patient->patient_name, scan.patient_name);
+	catalogue_patient_free(patient);
+	store_close(store);
+}
+
 static void test_series_hash_needs_no_order(void **state)
 {
 	struct store *a = open_store(), *b = open_store();
@@ -305,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_column_comes_back),
 	    cmocka_unit_test(test_sent_twice),
+	    cmocka_unit_test(test_follow_up_objects_are_inputs),
 	    cmocka_unit_test(test_series_hash_needs_no_order),
 	    cmocka_unit_test(test_other_content_is_quarantined),
 	    cmocka_unit_test(test_kept_but_unused),

@@ -121,6 +121,7 @@ static void test_example_is_read_as_written(void **state)
 	assert_true(config->destinations[0].results);
 	assert_close(config->hours_before_first, 12, 0, 0);
 	assert_close(config->hours_after_last, 6, 0, 0);
+	assert_close(config->emission_days_after_last, 10, 0, 0);
 	assert_close(config->clock_tolerance_s, 180, 0, 0);
 	assert_close(config->dose_constant_mj_per_mbq, 15.87, 0, 0);
 	assert_close(config->density_g_per_ml, 1.06, 0, 0);
