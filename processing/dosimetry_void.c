@@ -4,10 +4,11 @@
  * steep field around it raises R2*: both look like microspheres, the void like more of them than
  * any treatment brings. What gives it away is where it is: it comes from the dark. So a voxel of
  * the liver counts as void when it has gone dark and is joined, by faces and through such voxels,
- * to what was dark or artefact in the baseline. Gone dark is: no usable echo, or less than half of
- * the S0 that the baseline had there. (Microspheres do not lower S0, and take the first usable echo
- * only above about 1000 Gy; a saturated core inside a tumour is not joined to the dark.) The rim
- * has come with the void: all within the reach that the baseline's artefact has around the dark. */
+ * to what was dark in the baseline. Gone dark is: no usable echo, or less than half of the S0 that
+ * the baseline had there. (Microspheres do not lower S0, and take the first usable echo only above
+ * about 1000 Gy; a saturated core inside a tumour is not joined to the dark.) Where the void came
+ * by more than a voxel, which partial volume would explain, its rim has come with it: all within
+ * the reach that the baseline's artefact has around the dark. */
 #include "dosimetry_parts.h"
 
 #include <math.h>
@@ -22,7 +23,8 @@ struct hunt {
 	const struct r2star_map *map;
 	const float *s0;
 	const struct mask *liver;
-	size_t *found; /* voxels gone dark, in the order they were found */
+	uint8_t *known; /* per voxel, 1: found */
+	size_t *found;	/* voxels gone dark, in the order they were found */
 	size_t count, room;
 };
 
@@ -35,14 +37,15 @@ static bool gone_dark(const struct hunt *hunt, size_t v)
 	       map->s0.samples[v] < S0_GONE * (float)hunt->delta->s0_scale * hunt->s0[v];
 }
 
-/* Dark or artefact before. */
-static bool was_lost(const struct hunt *hunt, size_t v)
+static bool was_dark(const struct hunt *hunt, size_t v)
 {
-	return hunt->delta->marks[v] & (DOSIMETRY_MARK_DARK | DOSIMETRY_MARK_ARTEFACT);
+	return hunt->delta->marks[v] & DOSIMETRY_MARK_DARK;
 }
 
 static bool take(struct hunt *hunt, size_t v)
 {
+	if (hunt->known[v])
+		return true;
 	if (hunt->count == hunt->room) {
 		size_t room = hunt->room ? 2 * hunt->room : 1024;
 		size_t *larger = realloc(hunt->found, room * sizeof *larger);
@@ -51,7 +54,7 @@ static bool take(struct hunt *hunt, size_t v)
 		hunt->found = larger;
 		hunt->room = room;
 	}
-	hunt->delta->marks[v] |= DOSIMETRY_MARK_ARTEFACT;
+	hunt->known[v] = 1;
 	hunt->found[hunt->count++] = v;
 	return true;
 }
@@ -71,12 +74,12 @@ static bool around(struct hunt *hunt, size_t v, bool (*each)(struct hunt *hunt, 
 
 static bool still_looking(struct hunt *hunt, size_t v)
 {
-	return !was_lost(hunt, v);
+	return !was_dark(hunt, v);
 }
 
 static bool spread(struct hunt *hunt, size_t v)
 {
-	if (!(hunt->liver->coverage[v] > 0) || was_lost(hunt, v) || !gone_dark(hunt, v))
+	if (!(hunt->liver->coverage[v] > 0) || was_dark(hunt, v) || !gone_dark(hunt, v))
 		return true;
 	return take(hunt, v);
 }
@@ -93,7 +96,7 @@ static bool find_all(struct hunt *hunt)
 			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns;
 			for (int i = liver->first[0]; i <= liver->last[0]; i++) {
 				size_t v = row + (size_t)i;
-				if (!(liver->coverage[v] > 0) || was_lost(hunt, v) ||
+				if (!(liver->coverage[v] > 0) || was_dark(hunt, v) ||
 				    !gone_dark(hunt, v) || around(hunt, v, still_looking))
 					continue;
 				if (!take(hunt, v))
@@ -108,28 +111,46 @@ static bool find_all(struct hunt *hunt)
 	return true;
 }
 
-static void take_rim(struct hunt *hunt, const struct ball *ball)
+static bool step_to(size_t *to, const struct grid *grid, size_t v, const struct ball_step *step)
 {
-	const struct grid *grid = &hunt->liver->grid;
+	int i = (int)(v % (size_t)grid->columns) + step->by[0];
+	int j = (int)(v / (size_t)grid->columns % (size_t)grid->rows) + step->by[1];
+	int k = (int)(v / (size_t)grid->columns / (size_t)grid->rows) + step->by[2];
+	*to = ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns + (size_t)i;
+	return i >= 0 && i < grid->columns && j >= 0 && j < grid->rows && k >= 0 &&
+	       k < grid->slices;
+}
+
+static void lose(struct dosimetry_delta *delta, size_t v)
+{
+	if (!(delta->marks[v] & DOSIMETRY_MARK_DARK))
+		delta->marks[v] |= DOSIMETRY_MARK_ARTEFACT;
+	delta->delta_r2star_per_s.samples[v] = NAN;
+	delta->stderr_per_s.samples[v] = NAN;
+	delta->state[v] = R2STAR_NOT_MEASURED;
+}
+
+/* Is nothing dark before within the ball: has the void come from farther? */
+static bool came_far(const struct hunt *hunt, size_t v, const struct ball *near_by)
+{
+	for (size_t s = 0; s < near_by->count; s++) {
+		size_t at;
+		if (step_to(&at, &hunt->liver->grid, v, &near_by->steps[s]) && was_dark(hunt, at))
+			return false;
+	}
+	return true;
+}
+
+static void take_rim(struct hunt *hunt, const struct ball *near_by, const struct ball *rim)
+{
 	for (size_t n = 0; n < hunt->count; n++) {
-		size_t v = hunt->found[n];
-		int i = (int)(v % (size_t)grid->columns);
-		int j = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
-		int k = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
-		for (size_t s = 0; s < ball->count; s++) {
-			int x = i + ball->steps[s].by[0], y = j + ball->steps[s].by[1],
-			    z = k + ball->steps[s].by[2];
-			if (x < 0 || x >= grid->columns || y < 0 || y >= grid->rows || z < 0 ||
-			    z >= grid->slices)
-				continue;
-			size_t at =
-			    ((size_t)z * (size_t)grid->rows + (size_t)y) * (size_t)grid->columns +
-			    (size_t)x;
-			if (!(hunt->delta->marks[at] & DOSIMETRY_MARK_DARK))
-				hunt->delta->marks[at] |= DOSIMETRY_MARK_ARTEFACT;
-			hunt->delta->delta_r2star_per_s.samples[at] = NAN;
-			hunt->delta->stderr_per_s.samples[at] = NAN;
-			hunt->delta->state[at] = R2STAR_NOT_MEASURED;
+		size_t at;
+		lose(hunt->delta, hunt->found[n]);
+		if (!came_far(hunt, hunt->found[n], near_by))
+			continue;
+		for (size_t s = 0; s < rim->count; s++) {
+			if (step_to(&at, &hunt->liver->grid, hunt->found[n], &rim->steps[s]))
+				lose(hunt->delta, at);
 		}
 	}
 }
@@ -140,16 +161,22 @@ enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
 					   const struct mask *liver, struct status *st)
 {
 	struct hunt hunt = {.delta = delta, .map = scan->map, .s0 = s0, .liver = liver};
-	struct ball ball;
+	struct ball near_by = {.count = 0}, rim = {.count = 0};
 	if (!liver->coverage)
 		return STATUS_OK;
-	if (ball_make(&ball, &liver->grid, baseline->rim_mm, st) != STATUS_OK)
-		return st->code;
-	if (find_all(&hunt))
-		take_rim(&hunt, &ball);
-	else
+	double voxel_mm = fmax(grid_spacing_mm(&liver->grid, 0), grid_spacing_mm(&liver->grid, 1));
+	if (ball_make(&near_by, &liver->grid, voxel_mm, st) != STATUS_OK ||
+	    ball_make(&rim, &liver->grid, baseline->rim_mm, st) != STATUS_OK)
+		goto out;
+	hunt.known = calloc(grid_voxels(&liver->grid), 1);
+	if (!hunt.known || !find_all(&hunt))
 		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
-	ball_free(&ball);
+	else
+		take_rim(&hunt, &near_by, &rim);
+out:
+	ball_free(&near_by);
+	ball_free(&rim);
+	free(hunt.known);
 	free(hunt.found);
 	return st->code;
 }
