@@ -31,4 +31,18 @@ static inline void phantom_noise_pair(float pair[2], uint64_t key, uint64_t inde
 	pair[1] = radius * sinf(angle);
 }
 
+/* Magnitude of signal plus complex noise, as a 16-bit count. */
+static inline uint16_t phantom_noisy_count(double signal, double sigma, uint64_t key,
+					   uint64_t index)
+{
+	if (sigma > 0) {
+		float pair[2];
+		phantom_noise_pair(pair, key, index);
+		double real = signal + sigma * (double)pair[0];
+		double imaginary = sigma * (double)pair[1];
+		signal = sqrt(real * real + imaginary * imaginary);
+	}
+	return signal >= 65535 ? 65535 : (uint16_t)(signal + 0.5);
+}
+
 #endif

@@ -107,19 +107,6 @@ static void add_decay(double *signal, const struct phantom_scan *scan,
 		signal[e] += s0 * exp(-scan->te_ms[e] * r2star_per_s / 1000);
 }
 
-/* Magnitude of signal plus complex noise, as a 16-bit count. */
-static uint16_t noisy_count(double signal, double sigma, uint64_t key, uint64_t index)
-{
-	if (sigma > 0) {
-		float pair[2];
-		phantom_noise_pair(pair, key, index);
-		double real = signal + sigma * (double)pair[0];
-		double imaginary = sigma * (double)pair[1];
-		signal = sqrt(real * real + imaginary * imaginary);
-	}
-	return signal >= 65535 ? 65535 : (uint16_t)(signal + 0.5);
-}
-
 static double noise_sigma(const struct phantom_scan *scan)
 {
 	return isinf(scan->snr) ? 0 : PHANTOM_LIVER_SIGNAL / scan->snr;
@@ -234,8 +221,8 @@ enum status_code phantom_multi_echo_slice(uint16_t *pixels, const struct phantom
 				   common_kind(kinds, grid, column, row), voxel);
 			for (int image = 0; image < images; image++)
 				pixels[(size_t)image * area + at] =
-				    noisy_count(signals.water[image], sigma, keys[image],
-						(uint64_t)slice * area + at);
+				    phantom_noisy_count(signals.water[image], sigma, keys[image],
+							(uint64_t)slice * area + at);
 		}
 	free(kinds);
 	return STATUS_OK;
@@ -268,7 +255,7 @@ enum status_code phantom_anatomy_slice(uint16_t *pixels, const struct phantom_mo
 			phantom_tissue_at(&tissue, model, points[sub], 0);
 			signal += tissue.anatomy / (whole ? 1 : SUB_SAMPLES);
 		}
-		pixels[at] = noisy_count(signal, sigma, key, (uint64_t)slice * area + at);
+		pixels[at] = phantom_noisy_count(signal, sigma, key, (uint64_t)slice * area + at);
 	}
 	free(kinds);
 	return STATUS_OK;

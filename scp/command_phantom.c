@@ -51,12 +51,14 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
 	return remove(path);
 }
 
-/* Makes the DICOM files in unfinished, then the record and the truth, then the one rename. */
+/* Makes the DICOM files in unfinished, then the record and the truth. */
 static enum status_code make_treatment(struct phantom_treatment *treatment,
 				       const struct phantom_options *options,
 				       const char *unfinished, struct status *st)
 {
 	char path[PATH_ROOM + 32];
+	if (options->vials)
+		return phantom_write_rack(options, unfinished, st);
 	if (options->onto) {
 		if (phantom_write_onto(treatment, options, unfinished, st) != STATUS_OK)
 			return st->code;
@@ -73,9 +75,6 @@ static enum status_code make_treatment(struct phantom_treatment *treatment,
 	snprintf(path, sizeof path, "%s/truth.json", options->out);
 	if (phantom_write_truth(treatment, path, st) != STATUS_OK)
 		return st->code;
-	snprintf(path, sizeof path, "%s/dicom", options->out);
-	if (rename(unfinished, path) != 0)
-		return status_fail(st, STATUS_CONFIG, "cannot name %s: %s", path, strerror(errno));
 	return STATUS_OK;
 }
 
@@ -100,6 +99,8 @@ static enum status_code run(const struct phantom_options *options, struct status
 		status_fail(st, STATUS_RETRY, "no memory");
 	else
 		(void)!make_treatment(treatment, options, unfinished, st);
+	if (st->code == STATUS_OK && rename(unfinished, finished) != 0)
+		status_fail(st, STATUS_CONFIG, "cannot name %s: %s", finished, strerror(errno));
 	if (st->code != STATUS_OK)
 		(void)nftw(unfinished, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	free(treatment);
@@ -138,7 +139,7 @@ int command_phantom(int argc, char **argv)
 	if (st.code != STATUS_OK)
 		fprintf(stderr, "holmia phantom: %s\n", st.text);
 	else
-		fprintf(stderr, "phantom: done: %s/dicom, treatment.xml, truth.json\n",
-			options.out);
+		fprintf(stderr, "phantom: done: %s/dicom, %s\n", options.out,
+			options.vials ? "vials.csv, vials.json" : "treatment.xml, truth.json");
 	return exit_code(st.code);
 }

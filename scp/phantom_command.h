@@ -46,6 +46,7 @@ struct phantom_options {
 	double oblique_deg;
 	double voxel_mm[2]; /* in plane, between slices */
 	bool small, gas, sharp, hot, necrosis, untreated, group;
+	bool vials; /* a rack of them in place of a treatment */
 	double fat_percent;
 	double motion[2]; /* mm, degrees */
 	double leaves_after, breathing_mm;
@@ -134,6 +135,10 @@ void phantom_mr_series(struct mr_image_series *out, const struct phantom_treatme
 enum status_code phantom_write_image(const struct phantom_treatment *treatment, const char *folder,
 				     int series, int slice, int echo, const uint16_t *pixels,
 				     struct status *st) STATUS_CHECKED;
+
+/* phantom_rack.c: a scan of vials instead of a treatment. */
+enum status_code phantom_write_rack(const struct phantom_options *options, const char *unfinished,
+				    struct status *st) STATUS_CHECKED;
 
 /* phantom_onto.c: a real multi-echo series with microspheres written into it. */
 enum status_code phantom_write_onto(struct phantom_treatment *treatment,

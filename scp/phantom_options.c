@@ -56,6 +56,10 @@ static const char usage[] =
     "  --unimaged ID             this position is injected outside the scanner\n"
     "  --group                   the record groups Tumour 1 and Tumour 2\n"
     "\n"
+    "Other:\n"
+    "  --vials                   in place of a treatment a scan of ten vials of 0 to 8 mg/mL for\n"
+    "                            holmia calibrate; OUT/vials.csv and OUT/vials.json hold the "
+    "truth\n"
     "  --threads N               (number of processors)\n"
     "  -h, --help\n"
     "\n"
@@ -219,6 +223,7 @@ static const struct flag_option flags[] = {
     {"hot", offsetof(struct phantom_options, hot)},
     {"necrosis", offsetof(struct phantom_options, necrosis)},
     {"untreated", offsetof(struct phantom_options, untreated)},
+    {"vials", offsetof(struct phantom_options, vials)},
     {"group", offsetof(struct phantom_options, group)},
 };
 #define N_FLAGS (int)(sizeof flags / sizeof flags[0])
