@@ -171,9 +171,9 @@ static const struct code table[CODE_COUNT] = {
     [CODE_REASON_ARTEFACT] = OURS("HO155", "Susceptibility artefact before any microspheres"),
     [CODE_REASON_NO_SIGNAL] = OURS("HO156", "No signal before any microspheres"),
     [CODE_REASON_OUTSIDE] = OURS("HO157", "Beyond the slices of the scan"),
-    [CODE_REASON_FIT_SATURATED] = OURS("HO158", "Saturated in the fit: lower bound"),
+    [CODE_REASON_FIT_SATURATED] = OURS("HO158", "Saturated in the fit"),
     [CODE_REASON_FEW_ECHOES] = OURS("HO159", "Fewer than three usable echoes"),
-    [CODE_REASON_OSCILLATION] = OURS("HO160", "In- and out-of-phase oscillation (fat)"),
+    [CODE_REASON_OSCILLATION] = OURS("HO160", "Signal oscillates over the echoes (fat)"),
     [CODE_REASON_REGISTRATION] = OURS("HO161", "Residual of the alignment above its limit"),
 
     [CODE_UNCERTAINTY] = OURS("HO162", "Standard uncertainty of mean absorbed dose"),

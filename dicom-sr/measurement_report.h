@@ -40,6 +40,7 @@
 #ifndef MEASUREMENT_REPORT_H
 #define MEASUREMENT_REPORT_H
 
+#include "codes.h"
 #include "dosimetry.h"
 #include "evidence.h"
 #include "outline.h"
@@ -139,6 +140,9 @@ struct report_input {
 enum status_code measurement_report_build(struct dataset **ds, char uid[65],
 					  const struct report_input *input,
 					  struct status *st) STATUS_CHECKED;
+
+/* "Found by registration", "Given by the site", ... with their codes. Static storage. */
+const struct code *measurement_report_alignment_origin(enum report_alignment_origin origin);
 
 /* The code of codes.h for one dosimetry flag bit: DOSIMETRY_SATURATED_VOXELS -> "HO102". */
 const char *measurement_report_flag_code(enum dosimetry_flag flag);

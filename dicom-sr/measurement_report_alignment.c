@@ -41,15 +41,21 @@ static void add_numbers(struct sr_tree *tree, const double transform[RIGID_SIZE]
 	    "not known");
 }
 
-static void add_alignment(struct sr_tree *tree, const struct report_alignment *alignment)
+const struct code *measurement_report_alignment_origin(enum report_alignment_origin origin)
 {
-	static const enum code_id origin[] = {
+	static const enum code_id codes[] = {
 	    [REPORT_ALIGNMENT_SAME_GRID] = CODE_ALIGNMENT_SAME_GRID,
 	    [REPORT_ALIGNMENT_REGISTERED] = CODE_ALIGNMENT_REGISTERED,
 	    [REPORT_ALIGNMENT_NONRIGID] = CODE_ALIGNMENT_NONRIGID,
 	    [REPORT_ALIGNMENT_IDENTITY] = CODE_ALIGNMENT_IDENTITY,
 	    [REPORT_ALIGNMENT_GIVEN] = CODE_ALIGNMENT_GIVEN,
 	};
+
+	return code_get(codes[origin]);
+}
+
+static void add_alignment(struct sr_tree *tree, const struct report_alignment *alignment)
+{
 	char images[200];
 
 	sr_tree_container(tree, SR_CONTAINS, code_get(CODE_ALIGNMENT), NULL);
@@ -57,7 +63,7 @@ static void add_alignment(struct sr_tree *tree, const struct report_alignment *a
 		 alignment->to);
 	sr_tree_text(tree, SR_CONTAINS, code_get(CODE_ALIGNED_IMAGES), images);
 	sr_tree_code(tree, SR_CONTAINS, code_get(CODE_ALIGNMENT_ORIGIN),
-		     code_get(origin[alignment->origin]));
+		     measurement_report_alignment_origin(alignment->origin));
 	report_text_if_any(tree, CODE_ALIGNMENT_WORDS, alignment->words);
 	add_numbers(tree, alignment->transform, alignment->residual_mm);
 	report_number(tree, code_get(CODE_ALIGNMENT_SPREAD), alignment->capture_spread_mm, UNIT_MM,

@@ -1,8 +1,10 @@
+/* figures.c - see figures.h; the JSON, figures_table.c the table */
 #include "figures.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "figures_parts.h"
 #include "json.h"
 
 static const char *role_name(enum voi_role role)
@@ -24,18 +26,79 @@ static const char *role_name(enum voi_role role)
 	return "other";
 }
 
-static void healthy_name(char name[300], const struct figures_input *input,
-			 const struct dosimetry_healthy *healthy)
+static void write_numbers(struct json *json, const char *key, const double *numbers, int count)
 {
-	bool part = healthy->part_voi >= 0 && healthy->part_voi < input->n_vois;
-	snprintf(name, 300, "Healthy %s", part ? input->vois[healthy->part_voi].name : "liver");
+	json_begin_array(json, key);
+	for (int i = 0; i < count; i++)
+		json_number(json, NULL, numbers[i]);
+	json_end_array(json);
 }
 
-/* ---- JSON ---- */
+static void write_judgement(struct json *json, const struct dosimetry_voi_result *voi)
+{
+	json_text(json, "measurable", voi_measurable_name(voi->measurable));
+	json_begin_array(json, "reasons");
+	for (unsigned bit = 1; bit <= VOI_LAST_REASON; bit <<= 1)
+		if (voi->reasons & bit)
+			json_text(json, NULL, voi_reason_text((enum voi_reason)bit));
+	json_end_array(json);
+}
 
-static void write_voi_figures(struct json *json, const struct dosimetry_voi_result *voi)
+static void write_uncertainty(struct json *json, const struct uncertainty *uncertainty)
+{
+	json_number(json, "mean_standard_uncertainty_gy", uncertainty->combined_gy);
+	json_begin_object(json, "mean_uncertainty");
+	json_number(json, "random_gy", uncertainty->random_gy);
+	json_number(json, "registration_gy", uncertainty->registration_gy);
+	json_number(json, "relaxivity_gy", uncertainty->relaxivity_gy);
+	json_number(json, "specific_activity_gy", uncertainty->specific_activity_gy);
+	json_bool(json, "complete", uncertainty->complete);
+	json_end_object(json);
+}
+
+static void write_underdosed(struct json *json, const struct dosimetry_params *params,
+			     const struct dosimetry_voi_result *voi)
+{
+	json_begin_array(json, "underdosed");
+	for (int i = 0; params && i < params->underdose_levels; i++) {
+		json_begin_object(json, NULL);
+		json_number(json, "below_gy", params->underdosed_below_gy[i]);
+		json_number(json, "volume_ml", voi->underdosed_volume_ml[i]);
+		json_number(json, "largest_piece_ml", voi->underdosed_piece_ml[i]);
+		json_end_object(json);
+	}
+	json_end_array(json);
+}
+
+static bool has_position(const struct figures_input *input, int position)
+{
+	for (int i = 0; i < input->n_injections; i++)
+		if (input->injections[i].position == position)
+			return true;
+	return false;
+}
+
+static void write_dose_by_position(struct json *json, const struct figures_input *input,
+				   const struct dosimetry_voi_result *voi)
+{
+	json_begin_array(json, "position_dose_gy");
+	for (int p = 0; p < DOSIMETRY_MAX_POSITIONS; p++) {
+		if (!has_position(input, p))
+			continue;
+		json_begin_object(json, NULL);
+		json_integer(json, "position", p + 1);
+		json_number(json, "gy", voi->position_dose_gy[p]);
+		json_end_object(json);
+	}
+	json_end_array(json);
+}
+
+static void write_voi_figures(struct json *json, const struct figures_input *input,
+			      const struct dosimetry_voi_result *voi)
 {
 	const struct voi_stats *dose = &voi->dose;
+
+	write_judgement(json, voi);
 	json_number(json, "volume_ml", dose->volume_ml);
 	json_number(json, "mass_g", voi->mass_g);
 	json_number(json, "mean_gy", dose->mean);
@@ -61,7 +124,50 @@ static void write_voi_figures(struct json *json, const struct dosimetry_voi_resu
 	json_number(json, "not_measured_volume_ml", voi->not_measured_volume_ml);
 	json_number(json, "saturated_volume_ml", voi->saturated_volume_ml);
 	json_number(json, "s0_known_volume_ml", voi->s0_known_volume_ml);
+	json_number(json, "excluded_volume_ml", voi->excluded_volume_ml);
+	json_number(json, "oscillating_volume_ml", voi->oscillating_volume_ml);
+	json_number(json, "necrotic_volume_ml", voi->necrotic_volume_ml);
 	json_number(json, "underdosed_volume_ml", voi->underdosed_volume_ml[0]);
+	write_underdosed(json, input->params, voi);
+	write_uncertainty(json, &voi->uncertainty);
+	json_number(json, "kernel_mean_gy", voi->kernel_dose.mean);
+	json_number(json, "kernel_d90_gy", voi->kernel_dose.d90);
+	json_number(json, "kernel_d70_gy", voi->kernel_dose.d70);
+	json_number(json, "kernel_maximum_gy", voi->kernel_dose.maximum);
+	write_dose_by_position(json, input, voi);
+}
+
+static void write_trend(struct json *json, const struct uptake_result *trend)
+{
+	bool assessed = trend->trend != UPTAKE_NOT_ASSESSED;
+	const double none = (double)NAN;
+
+	json_text(json, "trend", uptake_trend_name(trend->trend));
+	json_number(json, "trend_expected_gy", assessed ? trend->expected_gy : none);
+	json_number(json, "trend_expected_lower_gy", assessed ? trend->expected_lower_gy : none);
+	json_number(json, "trend_expected_upper_gy", assessed ? trend->expected_upper_gy : none);
+	json_number(json, "trend_deviation_percent", assessed ? trend->deviation_percent : none);
+	json_number(json, "trend_slope_gy_per_mbq", assessed ? trend->slope_gy_per_mbq : none);
+	json_number(json, "trend_intercept_gy", assessed ? trend->intercept_gy : none);
+	json_bool(json, "hardly_any_uptake", trend->hardly_any);
+	json_number(json, "predicted_next_gy", trend->next_gy);
+	json_number(json, "predicted_next_lower_gy", trend->next_lower_gy);
+	json_number(json, "predicted_next_upper_gy", trend->next_upper_gy);
+}
+
+static void write_advice(struct json *json, const struct dosimetry_params *params,
+			 const struct uptake_remaining *advice)
+{
+	if (!params || !isfinite(params->advice_limit_gy)) {
+		json_raw(json, "advice", NULL);
+		return;
+	}
+	json_begin_object(json, "advice");
+	json_number(json, "limit_gy", params->advice_limit_gy);
+	json_number(json, "activity_mbq", advice->activity_mbq);
+	json_number(json, "lower_mbq", advice->lower_mbq);
+	json_number(json, "upper_mbq", advice->upper_mbq);
+	json_end_object(json);
 }
 
 static void write_vois(struct json *json, const struct figures_input *input,
@@ -72,27 +178,22 @@ static void write_vois(struct json *json, const struct figures_input *input,
 		json_begin_object(json, NULL);
 		json_text(json, "name", input->vois[i].name);
 		json_text(json, "role", role_name(input->vois[i].role));
-		write_voi_figures(json, &point->voi[i]);
+		write_voi_figures(json, input, &point->voi[i]);
 		if (input->vois[i].role == VOI_PART)
 			json_number(json, "recovery_ratio", point->part_recovery_ratio[i]);
-		if (input->vois[i].role == VOI_TUMOUR) {
-			bool assessed = point->trend[i].trend != UPTAKE_NOT_ASSESSED;
-			json_text(json, "trend", uptake_trend_name(point->trend[i].trend));
-			json_number(json, "trend_expected_gy",
-				    assessed ? point->trend[i].expected_gy : (double)NAN);
-			json_number(json, "trend_deviation_percent",
-				    assessed ? point->trend[i].deviation_percent : (double)NAN);
-		}
+		if (input->vois[i].role == VOI_TUMOUR || input->vois[i].role == VOI_GROUP)
+			write_trend(json, &point->trend[i]);
 		json_end_object(json);
 	}
 	json_end_array(json);
 	json_begin_array(json, "healthy");
 	for (int i = 0; i < point->n_healthy; i++) {
 		char name[300];
-		healthy_name(name, input, &point->healthy[i]);
+		figures_healthy_name(name, input, &point->healthy[i]);
 		json_begin_object(json, NULL);
 		json_text(json, "name", name);
-		write_voi_figures(json, &point->healthy[i].figures);
+		write_voi_figures(json, input, &point->healthy[i].figures);
+		write_advice(json, input->params, &point->advice[i]);
 		json_end_object(json);
 	}
 	json_end_array(json);
@@ -106,6 +207,7 @@ static void write_time_point(struct json *json, const struct figures_input *inpu
 	json_number(json, "injected_activity_mbq", point->injected_activity_mbq);
 	json_number(json, "recovered_activity_mbq", point->recovered_activity_mbq);
 	json_number(json, "recovery_ratio", point->recovery_ratio);
+	json_number(json, "recovery_standard_uncertainty", point->recovery_uncertainty);
 	json_number(json, "injected_mass_mg", point->injected_mass_mg);
 	json_number(json, "recovered_mass_mg", point->recovered_mass_mg);
 	json_number(json, "mass_increment_ratio", point->mass_increment_ratio);
@@ -113,6 +215,11 @@ static void write_time_point(struct json *json, const struct figures_input *inpu
 	json_number(json, "region_baseline_r2star_per_s", point->region_baseline_r2star_per_s);
 	json_number(json, "sigma", point->sigma);
 	json_number(json, "s0_scale", point->s0_scale);
+	json_number(json, "kernel_lost_share", point->kernel_lost_share);
+	json_begin_object(json, "alignment");
+	json_number(json, "residual_mm", point->residual_mm);
+	write_numbers(json, "transform", point->to_result, RIGID_SIZE);
+	json_end_object(json);
 	json_begin_array(json, "flags");
 	for (unsigned bit = 0; bit < 31; bit++)
 		if ((point->flags >> bit & 1u) != 0)
@@ -120,6 +227,20 @@ static void write_time_point(struct json *json, const struct figures_input *inpu
 				  dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
 	json_end_array(json);
 	write_vois(json, input, point);
+	json_end_object(json);
+}
+
+static void write_alignment(struct json *json, const struct report_alignment *alignment)
+{
+	json_begin_object(json, NULL);
+	json_integer(json, "after_injection", alignment->after_injection);
+	json_text(json, "from", alignment->from);
+	json_text(json, "to", alignment->to);
+	json_text(json, "origin", measurement_report_alignment_origin(alignment->origin)->meaning);
+	json_text(json, "words", alignment->words);
+	json_number(json, "residual_mm", alignment->residual_mm);
+	json_number(json, "capture_spread_mm", alignment->capture_spread_mm);
+	write_numbers(json, "transform", alignment->transform, RIGID_SIZE);
 	json_end_object(json);
 }
 
@@ -156,115 +277,13 @@ void figures_write_json(FILE *file, const struct figures_input *input)
 	for (int i = 0; i < result->n_time_points; i++)
 		write_time_point(&json, input, &result->time_points[i]);
 	json_end_array(&json);
+	json_begin_array(&json, "alignments");
+	for (int i = 0; i < input->n_alignments; i++)
+		write_alignment(&json, &input->alignments[i]);
+	json_end_array(&json);
 	json_begin_array(&json, "warnings");
 	for (int i = 0; i < input->n_warnings; i++)
 		json_text(&json, NULL, input->warnings[i]);
 	json_end_array(&json);
 	json_end_object(&json);
-}
-
-/* ---- table ---- */
-
-/* width columns, a dash for what was not measured */
-static void put(FILE *file, int width, int decimals, double value)
-{
-	if (isfinite(value))
-		fprintf(file, "%*.*f", width, decimals, value);
-	else
-		fprintf(file, "%*s", width, "-");
-}
-
-/* UTF-8 padded by characters, cut at width. */
-static void put_name(FILE *file, int width, const char *name)
-{
-	int shown = 0;
-	for (; *name != '\0'; name++) {
-		if (((unsigned char)*name & 0xc0) != 0x80 && ++shown > width) {
-			shown = width;
-			break;
-		}
-		fputc((unsigned char)*name < 0x20 ? '?' : *name, file);
-	}
-	fprintf(file, "%*s", width - shown, "");
-}
-
-static void put_row(FILE *file, const char *name, const struct dosimetry_voi_result *voi,
-		    const char *trend)
-{
-	fputs("  ", file);
-	put_name(file, 28, name);
-	put(file, 10, 1, voi->dose.volume_ml);
-	put(file, 10, 1, voi->dose.mean);
-	put(file, 9, 1, voi->dose.d90);
-	put(file, 9, 1, voi->dose.d50);
-	put(file, 10, 1, voi->dose.maximum);
-	put(file, 11, 1, voi->activity_mbq);
-	put(file, 7, 1, voi->tumour_to_normal);
-	fprintf(file, "  %s\n", trend);
-}
-
-static void write_voi_table(FILE *file, const struct figures_input *input,
-			    const struct dosimetry_time_point *point)
-{
-	fprintf(file, "Absorbed dose after injection %d\n", point->after_injection);
-	fprintf(file, "  %-28s%10s%10s%9s%9s%10s%11s%7s  %s\n", "", "volume mL", "mean Gy",
-		"D90 Gy", "D50 Gy", "max Gy", "activ. MBq", "T/N", "trend");
-	for (int i = 0; i < input->n_vois; i++) {
-		char trend[64] = "";
-		const struct uptake_result *uptake = &point->trend[i];
-		if (input->vois[i].role == VOI_TUMOUR && uptake->trend == UPTAKE_NOT_ASSESSED)
-			snprintf(trend, sizeof trend, "%s", uptake_trend_name(uptake->trend));
-		else if (input->vois[i].role == VOI_TUMOUR)
-			snprintf(trend, sizeof trend, "%s (%+.1f %%)",
-				 uptake_trend_name(uptake->trend), uptake->deviation_percent);
-		put_row(file, input->vois[i].name, &point->voi[i], trend);
-	}
-	for (int i = 0; i < point->n_healthy; i++) {
-		char name[300];
-		healthy_name(name, input, &point->healthy[i]);
-		put_row(file, name, &point->healthy[i].figures, "");
-	}
-	if (input->n_vois == 0)
-		fputs("  no contours: dose maps only, no report\n", file);
-}
-
-static void write_recovery_table(FILE *file, const struct figures_input *input)
-{
-	fprintf(file, "\n  %-18s%16s%16s%14s\n", "after injection", "injected MBq", "recovered MBq",
-		"recovery %");
-	for (int i = 0; i < input->result->n_time_points; i++) {
-		const struct dosimetry_time_point *point = &input->result->time_points[i];
-		fprintf(file, "  %-18d", point->after_injection);
-		put(file, 16, 1, point->injected_activity_mbq);
-		put(file, 16, 1, point->recovered_activity_mbq);
-		put(file, 14, 1, 100 * point->recovery_ratio);
-		fputc('\n', file);
-		for (unsigned bit = 0; bit < 31; bit++)
-			if ((point->flags >> bit & 1u) != 0)
-				fprintf(file, "    ! %s\n",
-					dosimetry_flag_text((enum dosimetry_flag)(1u << bit)));
-	}
-}
-
-void figures_write_table(FILE *file, const struct figures_input *input)
-{
-	const struct dosimetry_result *result = input->result;
-	fprintf(file, "Treatment %s (revision %d) of patient %s", input->record_id,
-		input->record_revision, input->patient_id);
-	if (result->n_time_points > 0) {
-		const struct dosimetry_time_point *newest =
-		    &result->time_points[result->n_time_points - 1];
-		if (input->planned_injections > 0)
-			fprintf(file, ": %d of %d injections", newest->after_injection,
-				input->planned_injections);
-		fputs("\n\n", file);
-		write_voi_table(file, input, newest);
-		write_recovery_table(file, input);
-	} else {
-		fputc('\n', file);
-	}
-	fprintf(file, "\nRelaxivity %.6g /s per mg/mL; evaluated %.0f mL\n",
-		result->relaxivity_used, result->evaluated_volume_ml);
-	for (int i = 0; i < input->n_warnings; i++)
-		fprintf(file, "  ! %s\n", input->warnings[i]);
 }

@@ -5,30 +5,46 @@
  * unrounded in JSON. Same figures, same bytes: no clock, no path.
  *
  * JSON: one object. Keys are stable; new ones may be added. Units are in the key names; what was
- * not measured is null. Roles: "liver", "part", "tumour", "other".
+ * not measured is null. Roles: "liver", "part", "tumour", "group", "necrosis", "other".
  *
  *   format, patient_id, record_id, record_revision, software_version, planned_injections,
  *   relaxivity_per_s_per_mg_per_ml, evaluated_volume_ml, excluded_artefact_ml, baseline_sigma
  *   injections[]   number, start_s, net_activity_mbq, specific_activity_mbq_per_mg, position,
  *                  residual_pending
  *   time_points[]  after_injection, injected_activity_mbq, recovered_activity_mbq,
- *                  recovery_ratio, injected_mass_mg, recovered_mass_mg, mass_increment_ratio,
- *                  resampled_mass_ratio, region_baseline_r2star_per_s, sigma, s0_scale,
- *                  flags[] (words), vois[], healthy[]
- *   .. vois[]      name, role, volume_ml, mass_g, mean_gy, minimum_gy, maximum_gy,
+ *                  recovery_ratio, recovery_standard_uncertainty, injected_mass_mg,
+ *                  recovered_mass_mg, mass_increment_ratio, resampled_mass_ratio,
+ *                  region_baseline_r2star_per_s, sigma, s0_scale, kernel_lost_share,
+ *                  alignment {residual_mm, transform[12] (point of the result grid -> of the
+ * scan)}, flags[] (words), vois[], healthy[]
+ *   .. vois[]      name, role, measurable ("measurable", "limited", "not measurable"), reasons[]
+ *                  (words), volume_ml, mass_g, mean_gy, minimum_gy, maximum_gy,
  *                  standard_deviation_gy, d98_gy, d90_gy, d70_gy, d50_gy, d2_gy,
  *                  volume_at_dose[] {gy, ml}, activity_mbq, tumour_to_normal,
- *                  measured_volume_ml, not_measured_volume_ml, saturated_volume_ml,
- *                  s0_known_volume_ml, underdosed_volume_ml; parts: recovery_ratio;
- *                  tumours: trend, trend_expected_gy, trend_deviation_percent
- *   .. healthy[]   the same, name "Healthy liver" or "Healthy PART", without role
+ *                  measured_volume_ml, not_measured_volume_ml, excluded_volume_ml,
+ *                  oscillating_volume_ml, necrotic_volume_ml, saturated_volume_ml (of the fit),
+ *                  s0_known_volume_ml, underdosed_volume_ml (first level),
+ *                  underdosed[] {below_gy, volume_ml, largest_piece_ml},
+ *                  mean_standard_uncertainty_gy, mean_uncertainty {random_gy, registration_gy,
+ *                  relaxivity_gy, specific_activity_gy, complete},
+ *                  kernel_mean_gy, kernel_d90_gy, kernel_d70_gy, kernel_maximum_gy,
+ *                  position_dose_gy[] {position, gy};
+ *                  parts: recovery_ratio;
+ *                  tumours and groups: trend, trend_expected_gy, trend_expected_lower_gy,
+ *                  trend_expected_upper_gy, trend_deviation_percent, trend_slope_gy_per_mbq,
+ *                  trend_intercept_gy, hardly_any_uptake, predicted_next_gy,
+ *                  predicted_next_lower_gy, predicted_next_upper_gy
+ *   .. healthy[]   the same, name "Healthy liver" or "Healthy PART", without role; advice
+ *                  {limit_gy, activity_mbq, lower_mbq, upper_mbq} for research, null when off
+ *   alignments[]   after_injection (0: the baseline), from, to, origin, words, residual_mm,
+ *                  capture_spread_mm, transform[12] (point of from -> point of to)
  *   warnings[]     words */
 #ifndef FIGURES_H
 #define FIGURES_H
 
 #include <stdio.h>
 
-#include "dosimetry.h"
+#include "measurement_report.h"
 
 struct figures_voi {
 	const char *name;
@@ -47,13 +63,18 @@ struct figures_input {
 	int n_vois;
 	const char *const *warnings;
 	int n_warnings;
+	/* As the result was computed with; NULL: then no under-dosed levels and no advice. */
+	const struct dosimetry_params *params;
+	const struct report_alignment *alignments; /* NULL: none described */
+	int n_alignments;
 };
 
 /* The caller looks at ferror() or fclose() for a full disk. */
 void figures_write_json(FILE *file, const struct figures_input *input);
 
-/* At most 110 columns, UTF-8: injections, one table for the newest time point, T/N and trend of
- * tumours, recovery per time point, warnings. */
+/* At most 110 columns, UTF-8: one table for the newest time point with standard uncertainties, what
+ * limits a figure and what is under-dosed below its row, T/N and trend of tumours, recovery and
+ * alignment per time point, warnings. */
 void figures_write_table(FILE *file, const struct figures_input *input);
 
 #endif
