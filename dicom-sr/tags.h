@@ -15,12 +15,15 @@
 	X(AcquisitionDuration, 0x00189073)                                                         \
 	X(AcquisitionMatrix, 0x00181310)                                                           \
 	X(AcquisitionNumber, 0x00200012)                                                           \
+	X(AcquisitionTerminationCondition, 0x00180071)                                             \
 	X(AcquisitionTime, 0x00080032)                                                             \
 	X(ActualFrameDuration, 0x00181242)                                                         \
 	X(AdmittingDiagnosesDescription, 0x00081080)                                               \
 	X(AlgorithmFamilyCodeSequence, 0x0066002f)                                                 \
 	X(AngioFlag, 0x00180025)                                                                   \
+	X(AngularStep, 0x00181144)                                                                 \
 	X(ApprovalStatus, 0x300e0002)                                                              \
+	X(AttenuationCorrectionMethod, 0x00541101)                                                 \
 	X(BitsAllocated, 0x00280100)                                                               \
 	X(BitsStored, 0x00280101)                                                                  \
 	X(BodyPartExamined, 0x00180015)                                                            \
@@ -33,6 +36,7 @@
 	X(CodingSchemeResponsibleOrganization, 0x00080116)                                         \
 	X(CodingSchemeUID, 0x0008010c)                                                             \
 	X(CodingSchemeVersion, 0x00080103)                                                         \
+	X(CollimatorType, 0x00181181)                                                              \
 	X(Columns, 0x00280011)                                                                     \
 	X(CompletionFlag, 0x0040a491)                                                              \
 	X(ComplexImageComponent, 0x00089208)                                                       \
@@ -57,6 +61,8 @@
 	X(ContributionDescription, 0x0018a003)                                                     \
 	X(ConversionType, 0x00080064)                                                              \
 	X(CorrectedImage, 0x00280051)                                                              \
+	X(CountsAccumulated, 0x00180070)                                                           \
+	X(CountsSource, 0x00541002)                                                                \
 	X(CurrentRequestedProcedureEvidenceSequence, 0x0040a375)                                   \
 	X(DVHData, 0x30040058)                                                                     \
 	X(DVHDoseScaling, 0x30040052)                                                              \
@@ -90,18 +96,25 @@
 	X(EchoTime, 0x00180081)                                                                    \
 	X(EchoTrainLength, 0x00180091)                                                             \
 	X(EffectiveEchoTime, 0x00189082)                                                           \
+	X(EnergyWindowInformationSequence, 0x00540012)                                             \
+	X(EnergyWindowLowerLimit, 0x00540014)                                                      \
+	X(EnergyWindowName, 0x00540018)                                                            \
+	X(EnergyWindowRangeSequence, 0x00540013)                                                   \
+	X(EnergyWindowUpperLimit, 0x00540015)                                                      \
 	X(EthnicGroup, 0x00102160)                                                                 \
 	X(FlipAngle, 0x00181314)                                                                   \
 	X(FrameIncrementPointer, 0x00280009)                                                       \
 	X(FrameOfReferenceTransformationMatrix, 0x300600c6)                                        \
 	X(FrameOfReferenceTransformationMatrixType, 0x0070030c)                                    \
 	X(FrameOfReferenceUID, 0x00200052)                                                         \
+	X(FrameReferenceTime, 0x00541300)                                                          \
 	X(FrameType, 0x00089007)                                                                   \
 	X(GraphicData, 0x00700022)                                                                 \
 	X(GraphicType, 0x00700023)                                                                 \
 	X(GridFrameOffsetVector, 0x3004000c)                                                       \
 	X(HighBit, 0x00280102)                                                                     \
 	X(ImageComments, 0x00204000)                                                               \
+	X(ImageIndex, 0x00541330)                                                                  \
 	X(ImageOrientationPatient, 0x00200037)                                                     \
 	X(ImagePositionPatient, 0x00200032)                                                        \
 	X(ImageType, 0x00080008)                                                                   \
@@ -143,11 +156,13 @@
 	X(NameOfPhysiciansReadingStudy, 0x00081060)                                                \
 	X(NumberOfAverages, 0x00180083)                                                            \
 	X(NumberOfContourPoints, 0x30060046)                                                       \
+	X(NumberOfDetectors, 0x00540021)                                                           \
 	X(NumberOfEnergyWindows, 0x00540011)                                                       \
 	X(NumberOfFractionsIncluded, 0x300c0119)                                                   \
 	X(NumberOfFrames, 0x00280008)                                                              \
 	X(NumberOfFramesInRotation, 0x00540053)                                                    \
 	X(NumberOfPhaseEncodingSteps, 0x00180089)                                                  \
+	X(NumberOfRotations, 0x00540051)                                                           \
 	X(NumberOfSlices, 0x00540081)                                                              \
 	X(NumericValue, 0x0040a30a)                                                                \
 	X(NumericValueQualifierCodeSequence, 0x0040a301)                                           \
@@ -160,9 +175,12 @@
 	X(PatientBirthDate, 0x00100030)                                                            \
 	X(PatientBirthTime, 0x00100032)                                                            \
 	X(PatientComments, 0x00104000)                                                             \
+	X(PatientGantryRelationshipCodeSequence, 0x00540414)                                       \
 	X(PatientID, 0x00100020)                                                                   \
 	X(PatientIdentityRemoved, 0x00120062)                                                      \
 	X(PatientName, 0x00100010)                                                                 \
+	X(PatientOrientationCodeSequence, 0x00540410)                                              \
+	X(PatientOrientationModifierCodeSequence, 0x00540412)                                      \
 	X(PatientPosition, 0x00185100)                                                             \
 	X(PatientSex, 0x00100040)                                                                  \
 	X(PatientSize, 0x00101020)                                                                 \
@@ -220,17 +238,21 @@
 	X(RTROIObservationsSequence, 0x30060080)                                                   \
 	X(RTReferencedSeriesSequence, 0x30060014)                                                  \
 	X(RTReferencedStudySequence, 0x30060012)                                                   \
+	X(RadialPosition, 0x00181142)                                                              \
 	X(RadionuclideCodeSequence, 0x00540300)                                                    \
 	X(RadionuclideHalfLife, 0x00181075)                                                        \
 	X(RadionuclideTotalDose, 0x00181074)                                                       \
 	X(Radiopharmaceutical, 0x00180031)                                                         \
 	X(RadiopharmaceuticalInformationSequence, 0x00540016)                                      \
 	X(RadiopharmaceuticalStartDateTime, 0x00181078)                                            \
+	X(RadiopharmaceuticalStartTime, 0x00181072)                                                \
+	X(RandomsCorrectionMethod, 0x00541100)                                                     \
 	X(RealWorldValueIntercept, 0x00409224)                                                     \
 	X(RealWorldValueMappingSequence, 0x00409096)                                               \
 	X(RealWorldValueSlope, 0x00409225)                                                         \
 	X(ReceiveCoilName, 0x00181250)                                                             \
 	X(RecognizableVisualFeatures, 0x00280302)                                                  \
+	X(ReconstructionMethod, 0x00541103)                                                        \
 	X(ReferencedContentItemIdentifier, 0x0040db73)                                             \
 	X(ReferencedFrameNumber, 0x00081160)                                                       \
 	X(ReferencedFrameOfReferenceSequence, 0x30060010)                                          \
@@ -264,14 +286,17 @@
 	X(RescaleSlope, 0x00281053)                                                                \
 	X(RescaleType, 0x00281054)                                                                 \
 	X(RetrieveAETitle, 0x00080054)                                                             \
+	X(RotationDirection, 0x00181140)                                                           \
 	X(RotationInformationSequence, 0x00540052)                                                 \
 	X(Rows, 0x00280010)                                                                        \
 	X(SAR, 0x00181316)                                                                         \
 	X(SOPClassUID, 0x00080016)                                                                 \
 	X(SOPInstanceUID, 0x00080018)                                                              \
 	X(SamplesPerPixel, 0x00280002)                                                             \
+	X(ScanArc, 0x00181143)                                                                     \
 	X(ScanOptions, 0x00180022)                                                                 \
 	X(ScanningSequence, 0x00180020)                                                            \
+	X(ScatterCorrectionMethod, 0x00541105)                                                     \
 	X(ScheduledProcedureStepDescription, 0x00400007)                                           \
 	X(ScheduledProcedureStepID, 0x00400009)                                                    \
 	X(SecondaryCaptureDeviceManufacturer, 0x00181016)                                          \
@@ -288,6 +313,7 @@
 	X(SeriesInstanceUID, 0x0020000e)                                                           \
 	X(SeriesNumber, 0x00200011)                                                                \
 	X(SeriesTime, 0x00080031)                                                                  \
+	X(SeriesType, 0x00541000)                                                                  \
 	X(SharedFunctionalGroupsSequence, 0x52009229)                                              \
 	X(SliceLocation, 0x00201041)                                                               \
 	X(SliceThickness, 0x00180050)                                                              \
@@ -298,6 +324,7 @@
 	X(SpacingBetweenSlices, 0x00180088)                                                        \
 	X(SpatialTransformOfDose, 0x30040005)                                                      \
 	X(SpecificCharacterSet, 0x00080005)                                                        \
+	X(StartAngle, 0x00540200)                                                                  \
 	X(StationAETitle, 0x00080055)                                                              \
 	X(StationName, 0x00081010)                                                                 \
 	X(StructureSetDate, 0x30060008)                                                            \
@@ -324,6 +351,7 @@
 	X(TrackingUID, 0x00620021)                                                                 \
 	X(TransmitCoilName, 0x00181251)                                                            \
 	X(TriggerTime, 0x00181060)                                                                 \
+	X(TypeOfDetectorMotion, 0x00540202)                                                        \
 	X(UID, 0x0040a124)                                                                         \
 	X(Units, 0x00541001)                                                                       \
 	X(UniversalEntityID, 0x00400032)                                                           \
