@@ -1,5 +1,7 @@
 #include "config_read.h"
 
+#include "emission.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <math.h>
@@ -157,7 +159,7 @@ static void compile(regex_t *regex, const char *pattern, const struct config_xml
 
 static void check_series_rules(struct config *config, const struct config_xml *xml)
 {
-	int of_role[2] = {0, 0};
+	int of_role[CONFIG_SERIES_EMISSION + 1] = {0};
 	for (int i = 0; i < config->n_series_rules; i++) {
 		struct config_series_rule *rule = &config->series_rules[i];
 		const struct _xmlNode *element = nth(xml, "series", i);
@@ -257,9 +259,6 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 			config_xml_error(xml, nth(xml, "underdose-level", i), "gy",
 					 "under-dose levels must fall from one to the next");
 	}
-	if (config->register_nonrigid && !config->register_rigid)
-		config_xml_error(xml, nth(xml, "registration", 0), "non-rigid",
-				 "non-rigid alignment needs the rigid one");
 	static const char *const isotopes[] = {"Ho-166", "Y-90", "Lu-177", "I-131", "EBRT"};
 	for (int i = 0; i < config->n_thresholds; i++) {
 		bool known = false;
@@ -273,6 +272,91 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 	}
 }
 
+/* Settings that are allowed, and that a physicist should know of. */
+static void check_alignment(const struct config *config, const struct config_xml *xml)
+{
+	const struct _xmlNode *registration = nth(xml, "registration", 0);
+	if (config->register_nonrigid && !config->register_rigid)
+		config_xml_error(xml, registration, "non-rigid",
+				 "non-rigid alignment needs the rigid one");
+	if (!config->register_rigid)
+		config_xml_warning(
+		    xml, registration, "rigid",
+		    "scans are not aligned (rigid=\"no\"): a patient who moved gets a "
+		    "wrong dose, and scans in other frames of reference get none");
+}
+
+static void check_uncertainty(const struct config *config, const struct config_xml *xml)
+{
+	const struct _xmlNode *element = nth(xml, "uncertainty", 0);
+	const struct {
+		const char *attribute, *words;
+		double percent;
+	} rows[] = {
+	    {"relaxivity-percent", "relaxivity", config->relaxivity_uncertainty_percent},
+	    {"specific-activity-percent", "specific activity",
+	     config->specific_activity_uncertainty_percent},
+	    {"injected-activity-percent", "injected activity",
+	     config->injected_activity_uncertainty_percent},
+	};
+	if (!element) {
+		config_xml_warning(xml, nth(xml, "registration", 0), NULL,
+				   "no <uncertainty>: the uncertainties in reports leave out "
+				   "relaxivity and activity, and say so");
+		return;
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (isnan(rows[i].percent))
+			config_xml_warning(xml, element, NULL,
+					   "no %s: the uncertainties in reports leave the %s out, "
+					   "and say so",
+					   rows[i].attribute, rows[i].words);
+		else if (rows[i].percent <= 0)
+			config_xml_warning(xml, element, rows[i].attribute,
+					   "%s 0: the %s is taken as exact", rows[i].attribute,
+					   rows[i].words);
+	}
+}
+
+static void check_isotopes(const struct config *config, const struct config_xml *xml)
+{
+	for (int i = 0; i < config->n_isotopes; i++) {
+		const struct config_isotope *entry = &config->isotopes[i];
+		const struct _xmlNode *element = nth(xml, "isotope", i);
+		const struct isotope *isotope = isotope_find(entry->name, "", "");
+		if (!isotope && entry->name[0])
+			config_xml_error(xml, element, "name",
+					 "isotope \"%s\" is not known: no half-life (Y-90)",
+					 entry->name);
+		if (isotope && strcmp(isotope->name, "Ho-166") == 0)
+			config_xml_error(xml, element, "name",
+					 "the dose constant of Ho-166 belongs to <dosimetry>");
+		for (int j = 0; j < i; j++) {
+			if (isotope && isotope == isotope_find(config->isotopes[j].name, "", ""))
+				config_xml_error(xml, element, "name", "isotope %s is there twice",
+						 isotope->name);
+		}
+	}
+	for (int i = 0; i < config->n_nm_calibrations; i++) {
+		const struct config_nm_calibration *entry = &config->nm_calibrations[i];
+		const struct _xmlNode *element = nth(xml, "nm-calibration", i);
+		const struct isotope *isotope = isotope_find(entry->isotope, "", "");
+		if (!isotope && entry->isotope[0])
+			config_xml_error(xml, element, "isotope",
+					 "isotope \"%s\" is not known (Ho-166, Y-90)",
+					 entry->isotope);
+		for (int j = 0; j < i; j++) {
+			const struct config_nm_calibration *other = &config->nm_calibrations[j];
+			if (isotope && isotope == isotope_find(other->isotope, "", "") &&
+			    strcmp(entry->station, other->station) == 0)
+				config_xml_error(
+				    xml, element, "station",
+				    "calibration of %s for %s is there twice", isotope->name,
+				    entry->station[0] ? entry->station : "any station");
+		}
+	}
+}
+
 void config_check(struct config *config, const struct config_xml *xml)
 {
 	check_node(config, xml);
@@ -282,4 +366,12 @@ void config_check(struct config *config, const struct config_xml *xml)
 	check_voi_rules(config, xml);
 	check_relaxivities(config, xml);
 	check_dosimetry(config, xml);
+	check_alignment(config, xml);
+	check_uncertainty(config, xml);
+	check_isotopes(config, xml);
+	if (!isnan(config->advice_limit_gy))
+		config_xml_warning(xml, nth(xml, "advice", 0), NULL,
+				   "reports advise an activity (up to %g Gy in healthy liver): for "
+				   "research only",
+				   config->advice_limit_gy);
 }

@@ -212,6 +212,8 @@ static void read_vois(struct treatment_record *record, const struct config_xml *
 			if (strcmp(config_voi_role_name(roles[i]), role) == 0)
 				voi->role = roles[i];
 		}
+		if (voi->necrosis) /* a dead tumour: the other way to say it */
+			voi->role = CONFIG_VOI_NECROSIS;
 	}
 }
 

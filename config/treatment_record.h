@@ -39,8 +39,8 @@ struct record_position {
 struct record_voi {
 	char name[260];
 	enum config_voi_role role;
-	char part[260], group[68];
-	bool necrosis;
+	char part[260], group[68]; /* group: tumours that are also summed up together */
+	bool necrosis;		   /* said as necrosis="yes"; role is CONFIG_VOI_NECROSIS then */
 };
 
 /* Given by the site in place of a registration: point of "from" -> point of "to", rows of a 3x4

@@ -237,6 +237,14 @@ static const struct record_voi *find_voi(const struct treatment_record *record, 
 	return NULL;
 }
 
+/* necrosis="yes" stands on a tumour (or on what is called necrosis anyway). */
+static bool may_be_necrosis(const struct config_xml *xml, const struct _xmlNode *element)
+{
+	char role[32] = "";
+	config_xml_text(xml, element, "role", role, sizeof role);
+	return strcmp(role, "tumour") == 0 || strcmp(role, "necrosis") == 0;
+}
+
 static void check_vois(const struct treatment_record *record, const struct config_xml *xml)
 {
 	const struct _xmlNode *element = config_xml_child(config_xml_root(xml), "voi");
@@ -248,12 +256,21 @@ static void check_vois(const struct treatment_record *record, const struct confi
 					 "VOI \"%s\" is there twice (as %s and as %s)", voi->name,
 					 config_voi_role_name(first->role),
 					 config_voi_role_name(voi->role));
+		if (voi->necrosis && !may_be_necrosis(xml, element))
+			config_xml_error(xml, element, "necrosis",
+					 "VOI \"%s\": only a tumour is marked as necrosis",
+					 voi->name);
+		if (voi->group[0] && voi->role != CONFIG_VOI_TUMOUR)
+			config_xml_error(xml, element, "group",
+					 "VOI \"%s\": only tumours that are alive are grouped",
+					 voi->name);
 		if (!voi->part[0])
 			continue;
 		const struct record_voi *part = find_voi(record, voi->part);
-		if (voi->role != CONFIG_VOI_TUMOUR)
+		if (voi->role != CONFIG_VOI_TUMOUR && voi->role != CONFIG_VOI_NECROSIS)
 			config_xml_error(xml, element, "part",
-					 "VOI \"%s\": only a tumour lies in a part", voi->name);
+					 "VOI \"%s\": only a tumour or necrosis lies in a part",
+					 voi->name);
 		else if (part && part->role != CONFIG_VOI_PART)
 			config_xml_error(xml, element, "part",
 					 "VOI \"%s\": \"%s\" is not a part but %s", voi->name,
@@ -269,6 +286,32 @@ static void check_vois(const struct treatment_record *record, const struct confi
 	}
 }
 
+static bool is_pair(const struct record_transform *t, const char *one, const char *other)
+{
+	return strcmp(t->from_uid, one) == 0 && strcmp(t->to_uid, other) == 0;
+}
+
+static void check_transforms(const struct treatment_record *record, const struct config_xml *xml)
+{
+	const struct _xmlNode *element = config_xml_child(config_xml_root(xml), "transform");
+	for (int i = 0; i < record->n_transforms; i++, element = config_xml_next(element)) {
+		const struct record_transform *t = &record->transforms[i];
+		check_uid(xml, element, "from", t->from_uid);
+		check_uid(xml, element, "to", t->to_uid);
+		if (is_pair(t, t->to_uid, t->from_uid))
+			config_xml_error(xml, element, "to",
+					 "transform: from and to are the same (%s)", t->to_uid);
+		for (int j = 0; j < i; j++) {
+			const struct record_transform *other = &record->transforms[j];
+			if (is_pair(other, t->from_uid, t->to_uid) ||
+			    is_pair(other, t->to_uid, t->from_uid))
+				config_xml_error(xml, element, "from",
+						 "transform: a second one between %s and %s",
+						 t->from_uid, t->to_uid);
+		}
+	}
+}
+
 void treatment_record_check(const struct treatment_record *record, const struct config_xml *xml)
 {
 	const struct _xmlNode *root = config_xml_root(xml);
@@ -279,4 +322,5 @@ void treatment_record_check(const struct treatment_record *record, const struct 
 	check_positions(record, xml);
 	check_injections(record, xml);
 	check_vois(record, xml);
+	check_transforms(record, xml);
 }

@@ -13,6 +13,7 @@ enum set_fit {
 	SET_USABLE,
 	SET_AWAITS_SERIES, /* its series has not come */
 	SET_OTHER_FRAME,   /* its frame of reference is not that of the scans */
+	SET_ON_EMISSION,   /* drawn on a SPECT or PET: for its own figures */
 	SET_FOREIGN	   /* of another time: not for this treatment */
 };
 
@@ -37,6 +38,9 @@ static enum set_fit fit_of_set(const struct treatment_assessment *a,
 	const struct treatment_candidate *on = treatment_find_series(a, set->referenced_series_uid);
 	const char *frame = a->reference ? treatment_frame(a->reference) : "";
 	const char *set_frame = set->frame_of_reference_uid;
+	if (!on && strcmp(set_frame, frame) != 0 &&
+	    treatment_is_drawn_on_emission(a->input->patient, set_frame))
+		return SET_ON_EMISSION;
 	if (on) {
 		if (set_frame[0] && strcmp(set_frame, treatment_frame(on)) != 0)
 			return SET_OTHER_FRAME;
@@ -84,6 +88,8 @@ static void name_other_sets(struct treatment_assessment *a)
 			 set->datetime);
 		if (fit == SET_FOREIGN)
 			treatment_leave(a, label, "drawn for another treatment");
+		if (fit == SET_ON_EMISSION)
+			treatment_leave(a, label, "drawn on an emission image: for its figures");
 		if (i == chosen || chosen < 0)
 			continue;
 		if (fit == SET_USABLE)
@@ -213,11 +219,6 @@ static void add_voi(struct treatment_assessment *a, int index, const struct rt_r
 		    a, "HO119",
 		    "region \"%s\": %d contours that are not closed and planar are left out",
 		    roi->name, roi->ignored_contours);
-	if (said && said->necrosis)
-		treatment_warn(
-		    a, "HO119",
-		    "region \"%s\" is marked as necrosis: it is not taken out of the liver yet",
-		    roi->name);
 }
 
 /* What the record counts on and the contours do not have. */

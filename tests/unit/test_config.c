@@ -129,6 +129,28 @@ static void test_example_is_read_as_written(void **state)
 	assert_int_equal(config->dose_levels, 7);
 	assert_close(config->dose_level_gy[1], 55, 0, 0);
 	assert_int_equal(config->n_thresholds, 6);
+	assert_close(config->limited_above_percent, 5, 0, 0);
+	assert_close(config->not_measurable_above_percent, 50, 0, 0);
+	assert_close(config->recovery_low_percent, 85, 0, 0);
+	assert_close(config->recovery_high_percent, 115, 0, 0);
+	assert_false(config->kernel);
+	assert_true(config->register_rigid);
+	assert_false(config->register_nonrigid);
+	assert_close(config->registration_margin_mm, 15, 0, 0);
+	assert_close(config->registration_limit_mm, 3, 0, 0);
+	assert_close(config->planned_dose_gy, 60, 0, 0);
+	assert_close(config->lung_mass_kg, 1, 0, 0);
+	assert_int_equal(config->underdose_levels, 2);
+	assert_close(config->underdosed_below_gy[0], 90, 0, 0);
+	assert_int_equal(config->n_isotopes, 1);
+	assert_string_equal(config->isotopes[0].name, "Y-90");
+	assert_close(config->isotopes[0].dose_constant_mj_per_mbq, 49.67, 0, 0);
+	/* commented out in the example: nothing in their place */
+	assert_int_equal(config->n_nm_calibrations, 0);
+	assert_true(isnan(config->relaxivity_uncertainty_percent));
+	assert_true(isnan(config->specific_activity_uncertainty_percent));
+	assert_true(isnan(config->injected_activity_uncertainty_percent));
+	assert_true(isnan(config->advice_limit_gy));
 	assert_string_equal(config->thresholds[5].isotope, "Y-90");
 	assert_int_equal(strlen(config->fingerprint), 64);
 	config_free(config);
@@ -153,7 +175,8 @@ static void test_example_warns_of_what_is_not_calibrated(void **state)
 	struct status st = STATUS_INIT;
 	assert_ok(config_load(&config, &faults, EXAMPLE, &st), &st);
 	assert_int_equal(faults.errors, 0);
-	assert_int_equal(faults.count, 3);
+	assert_int_equal(faults.count, 4);
+	assert_non_null(find_fault(&faults, "no <uncertainty>: the uncertainties in reports"));
 	assert_non_null(
 	    find_fault(&faults, "relaxivity at 3 T is not calibrated (theory, not calibrated)"));
 	assert_non_null(find_fault(&faults, "relaxivity at 1.5 T is not calibrated"));
@@ -203,6 +226,26 @@ static void test_faults_have_their_line(void **state)
 		     "pattern \"^(body\"");
 	expect_error("code=\"108369006\"", "code=\"10200004\"",
 		     "code 10200004 of SCT is there twice");
+	expect_error("limited-above-percent=\"5\"", "limited-above-percent=\"50\"",
+		     "limited-above-percent must be below");
+	expect_error("recovery-low-percent=\"85\"", "recovery-low-percent=\"101\"",
+		     "recovery-low-percent \"101\" must be 1 to 100 %");
+	expect_error("recovery-high-percent=\"115\"", "recovery-high-percent=\"99\"",
+		     "recovery-high-percent \"99\" must be 100 to 1000 %");
+	expect_error("kernel=\"no\"", "kernel=\"perhaps\"", "kernel");
+	expect_error("residual-limit-mm=\"3\"", "residual-limit-mm=\"0\"", "residual-limit-mm");
+	expect_error("liver-margin-mm=\"15\"", "liver-margin-mm=\"-1\"", "liver-margin-mm");
+	expect_error("<underdose-level gy=\"60\"/>", "<underdose-level gy=\"90\"/>",
+		     "under-dose levels must fall");
+	expect_error("<underdose-level gy=\"60\"/>",
+		     "<underdose-level gy=\"60\"/><underdose-level gy=\"50\"/>"
+		     "<underdose-level gy=\"40\"/><underdose-level gy=\"30\"/>",
+		     "at most 4 under-dose levels");
+	expect_error("target-dose-gy=\"60\"", "target-dose-gy=\"0\"", "target-dose-gy");
+	expect_error("lung-mass-kg=\"1.0\"", "lung-mass-kg=\"1000\"", "lung-mass-kg");
+	expect_error("name=\"Y-90\"", "name=\"Yb-90\"", "isotope \"Yb-90\" is not known");
+	expect_error("name=\"Y-90\"", "name=\"166Ho\"", "belongs to <dosimetry>");
+	expect_error("mbq=\"49.67\"", "mbq=\"NaN\"", "dose-constant-mj-per-mbq");
 	expect_error("description=\"T1|VIBE|LAVA|THRIVE|e-?THRIVE|mDIXON\"", "",
 		     "needs a pattern for description");
 }
@@ -229,6 +272,13 @@ static void test_no_clinical_number_has_a_default(void **state)
 	    "holmium-percent=\"19.5\"",
 	    "temperature-k=\"310\"",
 	    "baseline=\"voxelwise\"",
+	    "limited-above-percent=\"5\"",
+	    "not-measurable-above-percent=\"50\"",
+	    "recovery-low-percent=\"85\"",
+	    "recovery-high-percent=\"115\"",
+	    " rigid=\"yes\"",
+	    "liver-margin-mm=\"15\"",
+	    "residual-limit-mm=\"3\"",
 	    "provenance=\"theory, not calibrated\"",
 	};
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -321,6 +371,99 @@ static void test_broken_files(void **state)
 	config_faults_free(&faults);
 }
 
+/* Elements that are allowed and that nobody has in the example. */
+static void test_optional_elements(void **state)
+{
+	(void)state;
+	static const char at[] = "  <planning";
+	static const char uncertainty[] =
+	    "<uncertainty relaxivity-percent=\"5\" specific-activity-percent=\"3\" "
+	    "injected-activity-percent=\"2.5\"/><advice healthy-liver-limit-gy=\"55\"/>"
+	    "<planning";
+	struct config_faults faults;
+	struct config *config = load_variant(at, uncertainty, &faults);
+	assert_close(config->relaxivity_uncertainty_percent, 5, 0, 0);
+	assert_close(config->specific_activity_uncertainty_percent, 3, 0, 0);
+	assert_close(config->injected_activity_uncertainty_percent, 2.5, 0, 0);
+	assert_close(config->advice_limit_gy, 55, 0, 0);
+	assert_null(find_fault(&faults, "<uncertainty>"));
+	assert_non_null(find_fault(&faults, "reports advise an activity (up to 55 Gy"));
+	config_faults_free(&faults);
+	config_free(config);
+
+	config = load_variant(at, "<uncertainty relaxivity-percent=\"0\"/><planning", &faults);
+	assert_non_null(find_fault(&faults, "relaxivity-percent 0: the relaxivity is taken as"));
+	assert_non_null(find_fault(&faults, "no specific-activity-percent"));
+	assert_non_null(find_fault(&faults, "no injected-activity-percent"));
+	assert_true(isnan(config->specific_activity_uncertainty_percent));
+	config_faults_free(&faults);
+	config_free(config);
+
+	config = load_variant("target-dose-gy=\"60\"", "", &faults);
+	assert_true(isnan(config->planned_dose_gy));
+	config_faults_free(&faults);
+	config_free(config);
+}
+
+static void test_emission_elements(void **state)
+{
+	(void)state;
+	static const char at[] = "  <!-- Volume receiving";
+	static const char two[] =
+	    "<nm-calibration isotope=\"Ho-166\" station=\"S1\" cps-per-mbq=\"12.3\" "
+	    "provenance=\"phantom\"/><nm-calibration isotope=\"166Ho\" cps-per-mbq=\"11\" "
+	    "provenance=\"phantom\"/>  <!-- Volume receiving";
+	struct config_faults faults;
+	struct config *config = load_variant(at, two, &faults);
+	assert_int_equal(config->n_nm_calibrations, 2);
+	assert_string_equal(config->nm_calibrations[0].station, "S1");
+	assert_close(config->nm_calibrations[0].cps_per_mbq, 12.3, 0, 0);
+	assert_string_equal(config->nm_calibrations[1].station, "");
+	config_faults_free(&faults);
+	config_free(config);
+	expect_error(at,
+		     "<nm-calibration isotope=\"Ho-166\" cps-per-mbq=\"12\" "
+		     "provenance=\"a\"/><nm-calibration isotope=\"166Ho\" cps-per-mbq=\"11\" "
+		     "provenance=\"b\"/>  <!-- Volume receiving",
+		     "calibration of Ho-166 for any station is there twice");
+	expect_error(at,
+		     "<nm-calibration isotope=\"Xx-1\" cps-per-mbq=\"12\" provenance=\"a\"/>  "
+		     "<!-- Volume receiving",
+		     "isotope \"Xx-1\" is not known");
+	expect_error(at,
+		     "<nm-calibration isotope=\"Ho-166\" cps-per-mbq=\"0\" provenance=\"a\"/>  "
+		     "<!-- Volume receiving",
+		     "cps-per-mbq");
+	config = load_variant("<series role=\"emission\"",
+			      "<series role=\"emission\" protocol=\"SPECT\"/>"
+			      "<series role=\"emission\"",
+			      &faults);
+	assert_non_null(
+	    config_find_series_rule(config, CONFIG_SERIES_EMISSION, "Ho-166 SPECT", "", "", 1));
+	assert_null(
+	    config_find_series_rule(config, CONFIG_SERIES_EMISSION, "T2* baseline", "", "", 16));
+	config_faults_free(&faults);
+	config_free(config);
+}
+
+static void test_alignment(void **state)
+{
+	(void)state;
+	struct config_faults faults;
+	struct config *config = load_variant("rigid=\"yes\"", "rigid=\"no\"", &faults);
+	const struct config_fault *fault = find_fault(&faults, "scans are not aligned");
+	assert_true(fault && fault->warning && fault->line > 0);
+	assert_false(config->register_rigid);
+	config_faults_free(&faults);
+	config_free(config);
+	config = load_variant("non-rigid=\"no\"", "non-rigid=\"yes\"", &faults);
+	assert_true(config->register_nonrigid);
+	config_faults_free(&faults);
+	config_free(config);
+	expect_error("rigid=\"yes\"\n    non-rigid=\"no\"", "non-rigid=\"yes\" rigid=\"no\"",
+		     "non-rigid alignment needs the rigid one");
+}
+
 /* ---- rules ---- */
 
 static void test_relaxivity_is_matched_never_scaled(void **state)
@@ -391,6 +534,8 @@ static void test_voi_roles(void **state)
 	    {"GTV_Mass_MR_T1", "", CONFIG_VOI_TUMOUR},
 	    {"BODY", "", CONFIG_VOI_IGNORE},
 	    {"healthy liver", "", CONFIG_VOI_IGNORE},
+	    {"Necrotic tumour 1", "", CONFIG_VOI_NECROSIS}, /* necrosis before tumour */
+	    {"necrosis", "", CONFIG_VOI_NECROSIS},
 	    {"Liver minus GTV", "", -2},
 	    {"non-tumour liver", "", -2},
 	    {"ROI 17", "", -1},
@@ -430,6 +575,29 @@ static void test_fingerprint_follows_the_numbers(void **state)
 	    {"mbq=\"15.87\"", "mbq=\"15.88\"", true, true},
 	    {"<dose-level gy=\"55\"/>", "<dose-level gy=\"50\"/>", false, true},
 	    {"tumou?r|lesion|GTV", "tumou?r|GTV", false, true},
+	    {"kernel=\"no\"", "kernel=\"yes\"", true, true},
+	    {"rigid=\"yes\"", "rigid=\"no\"", true, true},
+	    {"non-rigid=\"no\"", "non-rigid=\"yes\"", true, true},
+	    {"liver-margin-mm=\"15\"", "liver-margin-mm=\"20\"", true, true},
+	    {"artefact-r2star-per-s=\"150\"", "artefact-r2star-per-s=\"160\"", true, true},
+	    {"limited-above-percent=\"5\"", "limited-above-percent=\"6\"", false, true},
+	    {"not-measurable-above-percent=\"50\"", "not-measurable-above-percent=\"40\"", false,
+	     true},
+	    {"recovery-low-percent=\"85\"", "recovery-low-percent=\"80\"", false, true},
+	    {"recovery-high-percent=\"115\"", "recovery-high-percent=\"120\"", false, true},
+	    {"<underdose-level gy=\"60\"/>", "<underdose-level gy=\"50\"/>", false, true},
+	    {"49.67", "49.77", false, true},
+	    {"  <planning", "<uncertainty relaxivity-percent=\"5\"/><planning", false, true},
+	    {"  <planning", "<uncertainty specific-activity-percent=\"5\"/><planning", false, true},
+	    {"  <planning", "<uncertainty injected-activity-percent=\"5\"/><planning", false, true},
+	    {"  <planning", "<advice healthy-liver-limit-gy=\"55\"/><planning", false, true},
+	    {"  <!-- Volume receiving",
+	     "<nm-calibration isotope=\"Ho-166\" cps-per-mbq=\"12\" provenance=\"a\"/>  <!-- "
+	     "Volume receiving",
+	     false, true},
+	    /* for `holmia prescribe` alone: no result of the node depends on it */
+	    {"target-dose-gy=\"60\"", "target-dose-gy=\"50\"", false, false},
+	    {"lung-mass-kg=\"1.0\"", "lung-mass-kg=\"0.8\"", false, false},
 	};
 	struct config *reference = load_example();
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -457,6 +625,9 @@ int main(void)
 	    cmocka_unit_test(test_all_faults_come_at_once_in_order),
 	    cmocka_unit_test(test_doctype_is_refused),
 	    cmocka_unit_test(test_broken_files),
+	    cmocka_unit_test(test_optional_elements),
+	    cmocka_unit_test(test_emission_elements),
+	    cmocka_unit_test(test_alignment),
 	    cmocka_unit_test(test_relaxivity_is_matched_never_scaled),
 	    cmocka_unit_test(test_relaxivity_of_the_product_comes_first),
 	    cmocka_unit_test(test_series_rules),

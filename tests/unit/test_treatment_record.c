@@ -164,7 +164,8 @@ static void test_optional_names_are_read(void **state)
 	    " holmium-content-percent=\"19.1\""
 	    " specific-activity-mbq-per-mg=\"11\" "
 	    "specific-activity-at=\"2026-03-02T12:00:00Z\"/></position>"
-	    "<voi name=\"N\" role=\"tumour\" group=\"g\" necrosis=\"yes\"/></treatment>";
+	    "<voi name=\"T\" role=\"tumour\" group=\"g\"/><voi name=\"M\" role=\"necrosis\"/>"
+	    "<voi name=\"N\" role=\"tumour\" necrosis=\"yes\" part=\"Right\"/></treatment>";
 	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st),
 		  &st);
 	assert_string_equal(record.id, "T-7");
@@ -180,8 +181,10 @@ static void test_optional_names_are_read(void **state)
 	assert_false(record.injections[1].imaged);
 	assert_string_equal(record.injections[1].vial, "V2");
 	assert_true(isnan(record.injections[1].holmium_percent));
-	assert_true(record.vois[0].necrosis);
 	assert_string_equal(record.vois[0].group, "g");
+	assert_int_equal(record.vois[1].role, CONFIG_VOI_NECROSIS);
+	assert_int_equal(record.vois[2].role, CONFIG_VOI_NECROSIS); /* the other way to say it */
+	assert_string_equal(record.vois[2].part, "Right");
 	config_faults_free(&faults);
 }
 
@@ -219,7 +222,87 @@ static void test_contradictions_are_errors(void **state)
 	expect_error("<voi name=\"Liver\" role=\"liver\"/>",
 		     "<voi name=\"Liver\" role=\"spleen\"/>", "role");
 	expect_error("id=\"PHANTOM-1\"", "id=\" \"", "id");
+	expect_error("role=\"part\"/>", "role=\"part\" group=\"g\"/>",
+		     "only tumours that are alive");
+	expect_error("role=\"part\"/>", "role=\"part\" necrosis=\"yes\"/>",
+		     "only a tumour is marked as necrosis");
+	expect_error("role=\"tumour\" part", "role=\"tumour\" group=\"g\" necrosis=\"yes\" part",
+		     "only tumours that are alive");
+	expect_error("role=\"liver\"/>", "role=\"liver\" part=\"Right hemiliver\"/>",
+		     "only a tumour or necrosis lies in a part");
 	expect_error("<patient", "<pateint id=\"X\"/><patient", "pateint");
+}
+
+/* A quarter turn about z and a shift: where a point of one frame is in the other. */
+#define QUARTER_TURN "0 -1 0 10  1 0 0 -20.5  0 0 1 3e1"
+
+static void test_transforms(void **state)
+{
+	(void)state;
+	static struct treatment_record record, other;
+	static const double expected[12] = {0, -1, 0, 10, 1, 0, 0, -20.5, 0, 0, 1, 30};
+	struct config_faults faults;
+	struct status st = STATUS_INIT;
+	int line;
+	char *text = variant("</treatment>",
+			     "<transform from=\"1.2.3\" to=\"1.2.4\" matrix=\"" QUARTER_TURN
+			     "\" provenance=\"by hand, A. B.\"/></treatment>",
+			     &line);
+	assert_ok(treatment_record_read_memory(&record, &faults, text, strlen(text), "r", &st),
+		  &st);
+	assert_int_equal(record.n_transforms, 1);
+	assert_string_equal(record.transforms[0].from_uid, "1.2.3");
+	assert_string_equal(record.transforms[0].to_uid, "1.2.4");
+	assert_string_equal(record.transforms[0].provenance, "by hand, A. B.");
+	for (int i = 0; i < 12; i++)
+		assert_close(record.transforms[0].matrix[i], expected[i], 0, 0);
+	config_faults_free(&faults);
+	free(text);
+
+	/* another shift is another record */
+	text = variant("</treatment>",
+		       "<transform from=\"1.2.3\" to=\"1.2.4\" matrix=\"0 -1 0 11 1 0 0 -20.5 0 0 "
+		       "1 30\" provenance=\"by hand, A. B.\"/></treatment>",
+		       &line);
+	assert_ok(treatment_record_read_memory(&other, &faults, text, strlen(text), "r", &st), &st);
+	assert_string_not_equal(record.fingerprint, other.fingerprint);
+	config_faults_free(&faults);
+	free(text);
+}
+
+static void test_transforms_that_are_none(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *to, *matrix, *words;
+	} rows[] = {
+	    {"1.2", "1.3", "1 0 0 0 0 1 0 0 0 0 1", "needs twelve numbers"},
+	    {"1.2", "1.3", "1 0 0 0 0 1 0 0 0 0 1 0 7", "needs twelve numbers"},
+	    {"1.2", "1.3", "1 0 0 0 0 1 0 0 0 0 one 0", "needs twelve numbers"},
+	    {"1.2", "1.3", "1 0 0 0 0 1 0 0 0 0 1 nan", "needs twelve numbers"},
+	    {"1.2", "1.3", "2 0 0 0 0 1 0 0 0 0 1 0", "a rotation and a shift"},   /* scaled */
+	    {"1.2", "1.3", "-1 0 0 0 0 1 0 0 0 0 1 0", "a rotation and a shift"},  /* mirrored */
+	    {"1.2", "1.3", "1 0.1 0 0 0 1 0 0 0 0 1 0", "a rotation and a shift"}, /* sheared */
+	    {"1.2", "1.2", QUARTER_TURN, "from and to are the same"},
+	    {"1.02", "1.3", QUARTER_TURN, "is not a DICOM UID"},
+	    {"1.2", "x", QUARTER_TURN, "is not a DICOM UID"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char element[400];
+		snprintf(element, sizeof element,
+			 "<transform from=\"%s\" to=\"%s\" matrix=\"%s\" provenance=\"p\"/>"
+			 "</treatment>",
+			 rows[i].from, rows[i].to, rows[i].matrix);
+		expect_error("</treatment>", element, rows[i].words);
+	}
+	expect_error("</treatment>",
+		     "<transform from=\"1.2\" to=\"1.3\" matrix=\"" QUARTER_TURN
+		     "\" provenance=\"p\"/><transform from=\"1.3\" to=\"1.2\" "
+		     "matrix=\"" QUARTER_TURN "\" provenance=\"p\"/></treatment>",
+		     "a second one between 1.3 and 1.2");
+	expect_error("</treatment>",
+		     "<transform from=\"1.2\" to=\"1.3\" matrix=\"" QUARTER_TURN "\"/></treatment>",
+		     "provenance");
 }
 
 static void test_what_is_missing_is_a_warning(void **state)
@@ -340,6 +423,8 @@ int main(void)
 	    cmocka_unit_test(test_example_of_the_documentation),
 	    cmocka_unit_test(test_optional_names_are_read),
 	    cmocka_unit_test(test_contradictions_are_errors),
+	    cmocka_unit_test(test_transforms),
+	    cmocka_unit_test(test_transforms_that_are_none),
 	    cmocka_unit_test(test_what_is_missing_is_a_warning),
 	    cmocka_unit_test(test_numbers_are_nan_when_not_given),
 	    cmocka_unit_test(test_fingerprint_is_of_the_content),
