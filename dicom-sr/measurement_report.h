@@ -56,6 +56,7 @@ struct report_voi {
 	/* Tumours: of dosimetry_time_point.underdosed at the last time point. NULL or empty: no
 	 * group of its own. */
 	const struct outline_set *underdosed_outlines;
+	const char *members; /* groups: "Tumour 1, Tumour 2"; NULL: not said */
 };
 
 enum report_alignment_origin {
@@ -90,7 +91,9 @@ struct report_injection {
 	double planned_percent, planned_activity_mbq; /* NaN */
 	/* NaN when the net activity was given. */
 	double prepared_activity_mbq, residual_activity_mbq;
-	char start[33]; /* DICOM DT with offset */
+	char start[33];	      /* DICOM DT with offset */
+	char vial[68];	      /* "" : not said */
+	bool outside_scanner; /* the record says that no series follows it */
 };
 
 /* Everything is borrowed for the length of the call. Numbers that are not known are NaN and left

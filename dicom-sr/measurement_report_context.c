@@ -144,6 +144,10 @@ static void add_administration(struct sr_tree *tree, const struct report_injecti
 		 injection->position_id[0] && injection->position_description[0] ? ": " : "",
 		 injection->position_description);
 	report_text_if_any(tree, CODE_POSITION, position);
+	report_text_if_any(tree, CODE_VIAL, injection->vial);
+	if (injection->outside_scanner)
+		sr_tree_text(tree, SR_CONTAINS, code_get(CODE_NOT_IMAGED),
+			     "not imaged by itself: its dose comes with the next scan");
 	report_number_or_words(tree, code_get(CODE_ADMINISTERED_ACTIVITY),
 			       figures->net_activity_mbq, UNIT_MBQ,
 			       "Net activity at the start of the injection", "unknown");

@@ -154,6 +154,7 @@ static void add_measurements(struct sr_tree *tree, const struct report_input *in
 		    "is left out of the mass of the liver and of healthy liver");
 		return;
 	}
+	report_text_if_any(tree, CODE_GROUP_MEMBERS, input->vois[voi].members);
 	report_measurability(tree, figures);
 	report_doses_first(tree, input, voi);
 	report_doses_further(tree, input, voi);

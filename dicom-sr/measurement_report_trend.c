@@ -89,11 +89,10 @@ void report_trend(struct sr_tree *tree, const struct report_input *input, int vo
 
 	add_class(tree, input, trend);
 	if (trend->trend != UPTAKE_NOT_ASSESSED) {
-		report_number_interval(
-		    tree, expected, trend->expected_gy, trend->expected_lower_gy,
-		    trend->expected_upper_gy, UNIT_GY,
-		    "Line through the mean doses after the earlier injections, at the activity "
-		    "now");
+		report_number_interval(tree, expected, trend->expected_gy, trend->expected_lower_gy,
+				       trend->expected_upper_gy, UNIT_GY,
+				       "Line through the mean doses after the earlier injections "
+				       "of the positions that feed it, at the activity now");
 		report_number(tree, code_get(CODE_TREND_DEVIATION), trend->deviation_percent,
 			      UNIT_PERCENT, "Mean dose now against the expected one");
 	}

@@ -93,6 +93,7 @@ static void test_values_with_numbers(void **state)
 	assert_string_equal(code_volume_below_dose(&text, 90)->value, "HOU90");
 	assert_string_equal(text.meaning, "Volume with less than 90 Gy");
 	assert_string_equal(code_piece_below_dose(&text, 90)->value, "HOP90");
+	assert_string_equal(text.meaning, "Largest connected piece with less than 90 Gy");
 	assert_string_equal(code_dose_of_position(&text, 2)->value, "HOQ02");
 	assert_string_equal(code_dose_after_injection(&text, 12)->value, "HOA12");
 	assert_string_equal(code_recovery_after_injection(&text, 2)->value, "HOR02");

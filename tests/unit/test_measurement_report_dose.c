@@ -93,6 +93,9 @@ static void make_complete(void)
 	make_outlines(&underdosed, 2, 30, 1.5);
 	memcpy(complete_vois, vois, sizeof vois);
 	complete_vois[TUMOUR].underdosed_outlines = &underdosed;
+	complete_vois[CONFLUENT].members = "Tumour 1, Tumour 2";
+	by_position[2].outside_scanner = true;
+	strcpy(by_position[2].vial, "vial B");
 	make_alignments();
 	/* the kernel doses stand among the evidence */
 	memcpy(complete_series, fixture.series, sizeof fixture.series);
@@ -357,6 +360,23 @@ static void test_dose_by_position(void **state)
 	dataset_free(ds);
 }
 
+/* Positions and vials, and injections that no scan followed. */
+static void test_several_positions(void **state)
+{
+	struct report_input input = complete_input();
+	struct dataset *ds = build(&input);
+	struct dataset_path given = child(ds, root(), "HO082", 0);
+
+	(void)state;
+	assert_words(ds, child(ds, given, "HO083", 2), "HO085", "P2: right hepatic artery");
+	assert_words(ds, child(ds, given, "HO083", 2), "HO206", "vial B");
+	assert_words(ds, child(ds, given, "HO083", 2), "HO207",
+		     "not imaged by itself: its dose comes with the next scan");
+	assert_false(has(ds, child(ds, given, "HO083", 1), "HO207"));
+	assert_words(ds, group(ds, CONFLUENT + 1), "HO208", "Tumour 1, Tumour 2");
+	dataset_free(ds);
+}
+
 static void test_trend(void **state)
 {
 	struct report_input input = complete_input();
@@ -417,6 +437,14 @@ static void test_advice(void **state)
 	get_words(text, ds, group(ds, LIVER), "HO190");
 	assert_non_null(strstr(text, "has reached"));
 	dataset_free(ds);
+	for (int end = 0; end < 2; end++) {
+		points[FIXTURE_SCANS - 1].advice[0] = (struct uptake_remaining){
+		    1234.0, end ? 800.0 : (double)NAN, end ? (double)NAN : 2100.0};
+		ds = build(&input);
+		get_words(text, ds, group(ds, LIVER), "HO190");
+		assert_null(strstr(text, "MBq"));
+		dataset_free(ds);
+	}
 	points[FIXTURE_SCANS - 1].advice[0] = (struct uptake_remaining){1234.0, 800.0, NAN};
 	ds = build(&input);
 	get_words(text, ds, group(ds, LIVER), "HO190");
@@ -504,6 +532,7 @@ int main(void)
 	    cmocka_unit_test(test_underdosed_part_has_a_region),
 	    cmocka_unit_test(test_kernel),
 	    cmocka_unit_test(test_dose_by_position),
+	    cmocka_unit_test(test_several_positions),
 	    cmocka_unit_test(test_trend),
 	    cmocka_unit_test(test_advice),
 	    cmocka_unit_test(test_warnings_of_the_complete_dosimetry),
