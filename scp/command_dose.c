@@ -12,6 +12,7 @@
 #include "command_common.h"
 #include "commands.h"
 #include "dataset.h"
+#include "job.h"
 #include "log.h"
 #include "planner.h"
 #include "process.h"
@@ -27,7 +28,8 @@ static const char help[] =
     "                        one to start from\n"
     "  -t, --treatment FILE  the treatment record: injections with times and activities\n"
     "  -o, --out OUT         folder of the results (made if absent; those of an earlier run\n"
-    "                        are removed): rtdose-after-N.dcm, report.dcm, figures.json\n"
+    "                        are removed): rtdose-after-N.dcm, report.dcm, figures.json;\n"
+    "                        with the kernel also rtdose-kernel-after-N.dcm\n"
     "      --json            the summary as JSON: state, waits_for, results[], slots[],\n"
     "                        warnings[], unused[], figures (null without a result)\n"
     "      --keep            keep the working folder OUT/.holmia-*\n"
@@ -148,6 +150,14 @@ static enum status_code plan(struct dose_run *run, struct status *st)
 	return st->code;
 }
 
+static void say_stage(const char *stage, int after_injection, double seconds)
+{
+	char after[40] = "anatomy to baseline";
+	if (after_injection > 0)
+		snprintf(after, sizeof after, "after injection %d", after_injection);
+	fprintf(stderr, "%-10s %-19s %6.2f s\n", stage, after, seconds);
+}
+
 /* The first job that fails is kept in *failed; those that do not need it go on. */
 static enum status_code compute(struct dose_run *run, struct status *failed, struct status *st)
 {
@@ -171,7 +181,7 @@ static enum status_code compute(struct dose_run *run, struct status *failed, str
 		char after[40] = "baseline";
 		if (job.after_injection > 0)
 			snprintf(after, sizeof after, "after injection %d", job.after_injection);
-		fprintf(stderr, "%-8s %-18s %6.2f s\n", words[job.kind], after,
+		fprintf(stderr, "%-10s %-19s %6.2f s\n", words[job.kind], after,
 			worker_clock_s() - started_s);
 	}
 	return st->code;
@@ -185,6 +195,8 @@ static void remove_earlier_results(const char *out)
 	char path[4300];
 	for (int k = 1; k <= DOSIMETRY_MAX_INJECTIONS; k++) {
 		snprintf(path, sizeof path, "%.4096s/rtdose-after-%d.dcm", out, k);
+		unlink(path);
+		snprintf(path, sizeof path, "%.4096s/rtdose-kernel-after-%d.dcm", out, k);
 		unlink(path);
 	}
 	snprintf(path, sizeof path, "%.4096s/report.dcm", out);
@@ -260,6 +272,7 @@ int command_dose(int argc, char **argv)
 		return code;
 	log_set_level(verbose ? LOG_INFO_LINE : LOG_ERROR_LINE + 1);
 	process_catch_signals();
+	job_watch(say_stage);
 	if (make_folders(&run, &st) != STATUS_OK) {
 		fprintf(stderr, "holmia dose: %s\n", st.text);
 		code = (int)st.code;

@@ -42,12 +42,19 @@ static void copy_file(const char *out, const char *name, const char *from, struc
 	free(bytes);
 }
 
-static void friendly_name(char name[80], const struct queue_result_row *row)
+/* A map's second object is the dose by the kernel. */
+static bool is_kernel(const struct queue_result_row *rows, int index)
 {
-	if (row->kind == JOB_REPORT)
+	return index > 0 && strcmp(rows[index].job_hash, rows[index - 1].job_hash) == 0;
+}
+
+static void friendly_name(char name[80], const struct queue_result_row *rows, int index)
+{
+	if (rows[index].kind == JOB_REPORT)
 		snprintf(name, 80, "report.dcm");
 	else
-		snprintf(name, 80, "rtdose-after-%d.dcm", row->after_injection);
+		snprintf(name, 80, "rtdose-%safter-%d.dcm", is_kernel(rows, index) ? "kernel-" : "",
+			 rows[index].after_injection);
 }
 
 /* The folder of the newest report, or of the last map. */
@@ -79,9 +86,12 @@ static void print_json(const struct dose_run *run, const struct queue_result_row
 	json_begin_array(&json, "results");
 	for (int i = 0; i < count; i++) {
 		char name[80];
-		friendly_name(name, &rows[i]);
+		friendly_name(name, rows, i);
 		json_begin_object(&json, NULL);
-		json_text(&json, "kind", rows[i].kind == JOB_REPORT ? "report" : "rt dose");
+		json_text(&json, "kind",
+			  rows[i].kind == JOB_REPORT ? "report"
+			  : is_kernel(rows, i)	     ? "rt dose, kernel"
+						     : "rt dose");
 		json_integer(&json, "after_injection", rows[i].after_injection);
 		json_text(&json, "file", name);
 		json_text(&json, "sop_instance_uid", rows[i].sop_instance_uid);
@@ -144,7 +154,7 @@ int dose_output(struct dose_run *run, const struct status *failed_job, struct st
 		return (int)st->code;
 	for (int i = 0; i < count; i++) {
 		char name[80];
-		friendly_name(name, &rows[i]);
+		friendly_name(name, rows, i);
 		copy_file(run->out, name, rows[i].path, st);
 	}
 	figures_folder(folder, run, rows, count);
@@ -162,7 +172,7 @@ int dose_output(struct dose_run *run, const struct status *failed_job, struct st
 		fputs(table, stdout);
 	for (int i = 0; i < count && !run->json; i++) {
 		char name[80];
-		friendly_name(name, &rows[i]);
+		friendly_name(name, rows, i);
 		printf("%s/%s\n", run->out, name);
 	}
 	free(figures);

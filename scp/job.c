@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 
 /* Wall seconds per stage, for the log. */
 struct stage_times {
-	double load_s, fit_s, dosimetry_s, build_s, put_s;
+	double load_s, fit_s, align_s, dosimetry_s, build_s, put_s;
 };
 
 static double clock_s(clockid_t which)
@@ -29,12 +30,32 @@ static double clock_s(clockid_t which)
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+double job_clock_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
+}
+
 /* Seconds since *mark_s, which moves on to now. */
 static double lap(double *mark_s)
 {
-	double now_s = clock_s(CLOCK_MONOTONIC), passed_s = now_s - *mark_s;
+	double now_s = job_clock_s(), passed_s = now_s - *mark_s;
 	*mark_s = now_s;
 	return passed_s;
+}
+
+/* ---- who watches ---- */
+
+static void (*watcher)(const char *stage, int after_injection, double seconds);
+
+void job_watch(void (*watch)(const char *stage, int after_injection, double seconds))
+{
+	watcher = watch;
+}
+
+void job_tell(const char *stage, int after_injection, double seconds)
+{
+	if (watcher)
+		watcher(stage, after_injection, seconds);
 }
 
 /* Volumes are tens of MB and come and go: kept in the heap, they are not given back to the kernel
@@ -59,8 +80,8 @@ static void die_before_commit_when_asked(void)
 		raise(SIGKILL);
 }
 
-static enum status_code put_files(char path[PATH_SIZE], const struct job_case *c,
-				  const struct job_object *object, struct status *st)
+static enum status_code put_files(char paths[JOB_MAX_OBJECTS][PATH_SIZE], const struct job_case *c,
+				  const struct job_output *output, struct status *st)
 {
 	char folder[PATH_SIZE], name[80];
 	if (c->job->hash[0] == '\0' ||
@@ -68,27 +89,31 @@ static enum status_code put_files(char path[PATH_SIZE], const struct job_case *c
 		(int)sizeof folder)
 		return status_fail(st, STATUS_BUG, "job %ld has no usable folder",
 				   (long)c->job->id);
-	snprintf(name, sizeof name, "%s.dcm", object->sop_instance_uid);
-	if (snprintf(path, PATH_SIZE, "%s/%s", folder, name) >= 1024)
-		return status_fail(st, STATUS_CONFIG, "path of the spool is too long: %s",
-				   c->config->spool);
 	if (result_folder_make(folder, st) != STATUS_OK ||
-	    result_file_put(folder, "figures.json", object->figures_json, object->figures_json_size,
+	    result_file_put(folder, "figures.json", output->figures_json, output->figures_json_size,
 			    st) != STATUS_OK ||
-	    result_file_put(folder, "summary.txt", object->figures_table,
-			    object->figures_table_size, st) != STATUS_OK)
+	    result_file_put(folder, "summary.txt", output->figures_table,
+			    output->figures_table_size, st) != STATUS_OK)
 		return st->code;
-	return result_file_put(folder, name, object->bytes, object->size, st);
+	for (int i = 0; i < output->n_objects; i++) {
+		const struct job_object *object = &output->objects[i];
+		snprintf(name, sizeof name, "%s.dcm", object->sop_instance_uid);
+		if (snprintf(paths[i], PATH_SIZE, "%s/%s", folder, name) >= 1024)
+			return status_fail(st, STATUS_CONFIG, "path of the spool is too long: %s",
+					   c->config->spool);
+		if (result_file_put(folder, name, object->bytes, object->size, st) != STATUS_OK)
+			return st->code;
+	}
+	return STATUS_OK;
 }
 
-static enum status_code put_rows(const struct job_case *c, const struct job_object *object,
-				 const char *path, struct status *st)
+static void put_row(const struct job_case *c, const struct job_object *object, const char *path,
+		    double now_s, struct status *st)
 {
-	double now_s = clock_s(CLOCK_REALTIME);
-	if (store_begin(c->store, st) != STATUS_OK)
-		return st->code;
-	(void)!queue_result(c->store, c->job, object->sop_class_uid, object->sop_instance_uid,
-			    object->series_instance_uid, object->study_instance_uid, path, st);
+	if (queue_result(c->store, c->job, object->sop_class_uid, object->sop_instance_uid,
+			 object->series_instance_uid, object->study_instance_uid, path,
+			 st) != STATUS_OK)
+		return;
 	for (int i = 0; i < c->config->n_destinations && st->code == STATUS_OK; i++) {
 		const struct config_destination *destination = &c->config->destinations[i];
 		if (destination->results)
@@ -96,19 +121,23 @@ static enum status_code put_rows(const struct job_case *c, const struct job_obje
 					  object->sop_class_uid, object->sop_instance_uid, path,
 					  now_s, st);
 	}
+}
+
+static enum status_code put(const struct job_case *c, const struct job_output *output,
+			    struct status *st)
+{
+	char paths[JOB_MAX_OBJECTS][PATH_SIZE];
+	if (put_files(paths, c, output, st) != STATUS_OK)
+		return st->code;
+	die_before_commit_when_asked();
+	double now_s = clock_s(CLOCK_REALTIME);
+	if (store_begin(c->store, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < output->n_objects && st->code == STATUS_OK; i++)
+		put_row(c, &output->objects[i], paths[i], now_s, st);
 	if (st->code == STATUS_OK)
 		(void)!queue_finish(c->store, c->job, JOB_DONE, "", now_s, st);
 	return store_finish(c->store, st);
-}
-
-static enum status_code put(const struct job_case *c, const struct job_object *object,
-			    struct status *st)
-{
-	char path[PATH_SIZE];
-	if (put_files(path, c, object, st) != STATUS_OK)
-		return st->code;
-	die_before_commit_when_asked();
-	return put_rows(c, object, path, st);
 }
 
 static enum status_code finish_without_result(struct store *store, const struct job *job,
@@ -129,7 +158,7 @@ static enum status_code run_fit(const struct config *config, struct store *store
 {
 	struct catalogue_patient *patient = NULL;
 	struct job_scan scan = {.series = NULL};
-	double mark_s = clock_s(CLOCK_MONOTONIC);
+	double mark_s = job_clock_s();
 
 	if (catalogue_load_series(&patient, store, job->baseline.series_id, st) != STATUS_OK) {
 		*superseded = st->code == STATUS_REFUSE; /* nothing of it is usable any more */
@@ -157,8 +186,8 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 				 const struct job *job, bool *superseded, struct stage_times *times,
 				 struct status *st)
 {
-	struct job_object object = {.bytes = NULL};
-	double mark_s = clock_s(CLOCK_MONOTONIC);
+	struct job_output output = {.n_objects = 0};
+	double mark_s = job_clock_s();
 	struct job_case *c = calloc(1, sizeof *c);
 	if (!c)
 		return status_fail(st, STATUS_RETRY, "no memory for a job");
@@ -166,30 +195,44 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 	c->store = store;
 	c->job = job;
 
-	if (job_load(c, &times->fit_s, st) != STATUS_OK)
+	if (job_load(c, st) != STATUS_OK)
 		goto out;
-	times->load_s = lap(&mark_s) - times->fit_s;
+	times->fit_s = c->fit_s;
+	times->align_s = c->align_s;
+	times->load_s = lap(&mark_s) - times->fit_s - times->align_s;
 	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
 		goto out;
 	times->dosimetry_s = lap(&mark_s);
-	if (job_build(&object, c, st) != STATUS_OK)
+	if (job_build(&output, c, st) != STATUS_OK)
 		goto out;
 	times->build_s = lap(&mark_s);
-	if (put(c, &object, st) != STATUS_OK)
+	if (put(c, &output, st) != STATUS_OK)
 		goto out;
 	times->put_s = lap(&mark_s);
 out:
 	*superseded = c->superseded;
-	job_object_free(&object);
+	job_output_free(&output);
 	job_case_free(c);
 	free(c);
 	return st->code;
 }
 
+static void log_stages(const struct job *job, const struct stage_times *times)
+{
+	struct rusage used = {.ru_maxrss = 0};
+	(void)getrusage(RUSAGE_SELF, &used);
+	log_line(LOG_INFO_LINE, "job stages",
+		 "kind=%s after=%d job=%.12s load_ms=%.0f fit_ms=%.0f align_ms=%.0f "
+		 "dosimetry_ms=%.0f build_ms=%.0f put_ms=%.0f peak_mib=%ld",
+		 job_kind_name(job->kind), job->after_injection, job->hash, 1e3 * times->load_s,
+		 1e3 * times->fit_s, 1e3 * times->align_s, 1e3 * times->dosimetry_s,
+		 1e3 * times->build_s, 1e3 * times->put_s, used.ru_maxrss / 1024);
+}
+
 enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
 			 struct status *st)
 {
-	struct stage_times times = {0, 0, 0, 0, 0};
+	struct stage_times times = {0, 0, 0, 0, 0, 0};
 	bool superseded = false;
 	char why[sizeof st->text];
 
@@ -208,11 +251,6 @@ enum status_code job_run(const struct config *config, struct store *store, const
 		return finish_without_result(store, job, JOB_SUPERSEDED, why, st);
 	}
 	if (st->code == STATUS_OK)
-		log_line(LOG_INFO_LINE, "job stages",
-			 "kind=%s after=%d job=%.12s load_ms=%.0f fit_ms=%.0f dosimetry_ms=%.0f "
-			 "build_ms=%.0f put_ms=%.0f",
-			 job_kind_name(job->kind), job->after_injection, job->hash,
-			 1e3 * times.load_s, 1e3 * times.fit_s, 1e3 * times.dosimetry_s,
-			 1e3 * times.build_s, 1e3 * times.put_s);
+		log_stages(job, &times);
 	return st->code;
 }

@@ -13,10 +13,12 @@
  * Only then come the rows, in one transaction: results, one delivery per object and destination,
  * the job as done.
  *
- * A map's numbers do not depend on VOIs when the baseline is voxelwise: maps are made before there
- * are contours, and later contours never make a map again. So the structure set is part of a map's
- * hash with the region-mean baseline only. An RT Dose carries DVHs when a structure set was known
- * at the time its job was planned; the report carries the figures in every case.
+ * Maps are made before there are contours. Whether later contours make them again hangs on what
+ * the contours change (job_map_needs_contours()): with rigid registration the liver is what the
+ * scans are aligned by, and with the region-mean baseline its mean is taken off, so the structure
+ * set is part of a map's hash, and later contours give a new version of every map. With neither, a
+ * map's numbers do not depend on contours, and it stands. An RT Dose carries DVHs when a structure
+ * set was known at the time its job was planned; the report carries the figures in every case.
  *
  * What is loaded is checked against what the job was made for: when a later image, a later record
  * or another configuration changed it, so that its hash would be another, the job ends SUPERSEDED,
@@ -40,6 +42,10 @@
 enum status_code job_run(const struct config *config, struct store *store, const struct job *job,
 			 struct status *st) STATUS_CHECKED;
 
+/* watch hears of the stages inside a job that take long: "alignment", injection 0 for the baseline.
+ * For `holmia dose`, which shows what it does; of the whole process, NULL nobody. */
+void job_watch(void (*watch)(const char *stage, int after_injection, double seconds));
+
 /* Writes job->hash and job->forced: from kind, evidence of the series, and what of the
  * configuration can change the numbers. structure_set_evidence "" without one. fingerprint: of the
  * two below, "" for a FIT. recompute_serial: of the treatment, 0 when nobody asked for `holmia
@@ -47,15 +53,19 @@ enum status_code job_run(const struct config *config, struct store *store, const
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
 	      const char *fingerprint, int recompute_serial);
 
-/* What of the record and of the relaxivity entry in use can change a dose map: relaxivity, specific
- * activities, starts and holmium contents up to its last scan, so that a record that grows by an
- * injection changes no earlier map; net activities only where they weigh the specific activity of
- * several injections between two scans, so that a residual that comes late changes the report
- * alone; with the region-mean baseline the roles of the VOIs. hex is "" without memory. */
+/* Whether contours change the numbers of a dose map. */
+bool job_map_needs_contours(const struct config *config);
+
+/* What of the record, of transforms the site gives and of the relaxivity entry in use can change a
+ * dose map: relaxivity, transforms, specific activities, starts and holmium contents up to its last
+ * scan, so that a record that grows by an injection changes no earlier map; net activities only
+ * where they weigh the specific activity of several injections between two scans, so that a
+ * residual that comes late changes the report alone; the roles of the VOIs where the map needs
+ * contours. hex is "" without memory. */
 void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
-			 bool region_mean);
-/* The same for a report: the whole record, the relaxivity with its provenance. */
+			 const struct config *config);
+/* The same for a report: the whole record, all transforms, the relaxivity with its provenance. */
 void job_report_fingerprint(char hex[65], const struct treatment_record *record,
-			    const struct config_relaxivity *relaxivity);
+			    const struct treatment_slots *slots);
 
 #endif

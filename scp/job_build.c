@@ -61,17 +61,18 @@ static enum status_code add_scan(struct job_evidence *e, enum evidence_role role
 	return STATUS_OK;
 }
 
-static enum status_code add_structure_set(struct job_evidence *e, const struct job_case *c,
-					  struct status *st)
+/* A series of which one instance was used. */
+static enum status_code add_single(struct job_evidence *e, enum evidence_role role,
+				   const struct catalogue_instance *instance, struct status *st)
 {
-	const struct instance_info *info = &c->structure_instance.info;
+	const struct instance_info *info = &instance->info;
 	int n = e->evidence.n_series;
 	struct evidence_series *series = &e->series[n];
 	e->instances[n] = malloc(sizeof *e->instances[n]);
 	if (!e->instances[n])
 		return status_fail(st, STATUS_RETRY, "no memory for a reference");
-	*e->instances[n] = instance_of(&c->structure_instance);
-	series->role = EVIDENCE_VOIS;
+	*e->instances[n] = instance_of(instance);
+	series->role = role;
 	memcpy(series->study_instance_uid, info->study_instance_uid, 65);
 	memcpy(series->series_instance_uid, info->series_instance_uid, 65);
 	memcpy(series->modality, info->modality, sizeof series->modality);
@@ -80,6 +81,36 @@ static enum status_code add_structure_set(struct job_evidence *e, const struct j
 	series->n_instances = 1;
 	series->instances = e->instances[n];
 	e->evidence.n_series++;
+	return STATUS_OK;
+}
+
+/* The Spatial Registration that a transform came from; one object may give several. */
+static enum status_code add_registration(struct job_evidence *e, const struct job_case *c,
+					 const struct treatment_transform *transform,
+					 struct status *st)
+{
+	const char *uid = transform->object_uid;
+	const struct catalogue_instance *instance = site_registrations_instance(c->patient, uid);
+	if (uid[0] == '\0' || !instance)
+		return STATUS_OK;
+	for (int i = 0; i < e->evidence.n_series; i++) {
+		if (e->series[i].role == EVIDENCE_REGISTRATION &&
+		    strcmp(e->series[i].series_instance_uid, instance->info.series_instance_uid) ==
+			0)
+			return STATUS_OK;
+	}
+	return add_single(e, EVIDENCE_REGISTRATION, instance, st);
+}
+
+static enum status_code add_registrations(struct job_evidence *e, const struct job_case *c,
+					  struct status *st)
+{
+	if (add_registration(e, c, &c->slots.baseline.transform, st) != STATUS_OK)
+		return st->code;
+	for (int i = 0; i < c->slots.n_after && i < c->job->n_scans; i++) {
+		if (add_registration(e, c, &c->slots.after[i].transform, st) != STATUS_OK)
+			return st->code;
+	}
 	return STATUS_OK;
 }
 
@@ -124,12 +155,16 @@ static enum status_code gather_evidence(struct job_evidence *e, const struct job
 	    add_scan(e, EVIDENCE_BASELINE, &c->baseline, st) != STATUS_OK)
 		return st->code;
 	for (int i = 0; i < c->job->n_scans; i++) {
-		if (add_scan(e, EVIDENCE_AFTER, &c->after[i], st) != STATUS_OK)
+		if (!c->after[i].left_out &&
+		    add_scan(e, EVIDENCE_AFTER, &c->after[i], st) != STATUS_OK)
 			return st->code;
 	}
 	if (c->has_anatomy && add_scan(e, EVIDENCE_ANATOMY, &c->anatomy, st) != STATUS_OK)
 		return st->code;
-	if (c->n_contoured > 0 && add_structure_set(e, c, st) != STATUS_OK)
+	if (c->n_contoured > 0 &&
+	    add_single(e, EVIDENCE_VOIS, &c->structure_instance, st) != STATUS_OK)
+		return st->code;
+	if (add_registrations(e, c, st) != STATUS_OK)
 		return st->code;
 	e->evidence.study_header = e->study_header;
 	e->evidence.series = e->series;
@@ -150,18 +185,20 @@ static void choose_bins(int *bins, double *bin_width_gy, double maximum_gy)
 	*bins = maximum_gy > 0 ? (int)(maximum_gy / *bin_width_gy) + 2 : 1;
 }
 
-static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, double *volumes_ml,
-				  const struct job_case *c, struct status *st)
+static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, int *n_dvhs, double *volumes_ml,
+				  const struct job_case *c, const struct volume *dose_gy,
+				  struct status *st)
 {
-	const struct dosimetry_time_point *last =
-	    &c->result.time_points[c->result.n_time_points - 1];
+	*n_dvhs = 0;
 	for (int i = 0; i < c->n_contoured; i++) {
 		struct voi_stats stats;
-		struct rt_dose_dvh *dvh = &dvhs[i];
+		struct rt_dose_dvh *dvh = &dvhs[*n_dvhs];
 		double *own_ml = volumes_ml + (size_t)i * DVH_MOST_BINS;
-		if (voi_stats_compute(&stats, &last->dose_gy, &c->mask[i], NULL, 0, st) !=
-		    STATUS_OK)
+		if (c->slots.vois[i].roi < 0)
+			continue; /* a group is no region of the structure set */
+		if (voi_stats_compute(&stats, dose_gy, &c->mask[i], NULL, 0, st) != STATUS_OK)
 			return st->code;
+		++*n_dvhs;
 		dvh->roi_number = c->structure_set.rois[c->slots.vois[i].roi].number;
 		dvh->minimum_gy = stats.minimum;
 		dvh->maximum_gy = stats.maximum;
@@ -170,8 +207,8 @@ static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, double *volumes_ml,
 			continue; /* nothing measured: no histogram */
 		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats.maximum);
 		dvh->volume_ml = own_ml;
-		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, &last->dose_gy, &c->mask[i],
-			    st) != STATUS_OK)
+		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, dose_gy, &c->mask[i], st) !=
+		    STATUS_OK)
 			return st->code;
 	}
 	return STATUS_OK;
@@ -195,44 +232,49 @@ static void write_remarks(char text[400], const struct job_case *c,
 
 static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 					const struct job_evidence *e, const struct job_case *c,
-					struct rt_dose_dvh *dvhs, double *volumes_ml,
+					bool kernel, struct rt_dose_dvh *dvhs, double *volumes_ml,
 					struct status *st)
 {
 	const struct dosimetry_time_point *last =
 	    &c->result.time_points[c->result.n_time_points - 1];
+	const struct volume *dose_gy = kernel ? &last->kernel_dose_gy : &last->dose_gy;
 	struct evidence_instance structure_set = {"", ""};
-	char remarks[400];
+	char remarks[400], method[100];
+	int n_dvhs;
 
 	if (c->has_structure_set)
 		structure_set = instance_of(&c->structure_instance);
 	write_remarks(remarks, c, last);
+	snprintf(method, sizeof method, "166Ho %s, %s R2* baseline",
+		 kernel ? "beta kernel" : "local deposition",
+		 c->config->baseline_voxelwise ? "voxelwise" : "region-mean");
+	if (fill_dvhs(dvhs, &n_dvhs, volumes_ml, c, dose_gy, st) != STATUS_OK)
+		return st->code;
 	struct rt_dose_input input = {
 	    .evidence = &e->evidence,
-	    .dose_gy = &last->dose_gy,
+	    .dose_gy = dose_gy,
 	    .after_injection = last->after_injection,
 	    .planned_injections = c->slots.planned_injections,
-	    .method = c->config->baseline_voxelwise
-			  ? "166Ho local deposition, voxelwise R2* baseline"
-			  : "166Ho local deposition, region-mean R2* baseline",
+	    .kernel = kernel,
+	    .kernel_lost_share = last->kernel_lost_share,
+	    .method = method,
 	    .remarks = remarks,
 	    .dvhs = dvhs,
-	    .n_dvhs = c->n_contoured,
-	    .structure_set = c->n_contoured > 0 ? &structure_set : NULL,
+	    .n_dvhs = n_dvhs,
+	    .structure_set = n_dvhs > 0 ? &structure_set : NULL,
 	};
-	if (fill_dvhs(dvhs, volumes_ml, c, st) != STATUS_OK)
-		return st->code;
 	return rt_dose_build(ds, uid, &input, st);
 }
 
 static enum status_code build_dose(struct dataset **ds, char uid[65], const struct job_evidence *e,
-				   const struct job_case *c, struct status *st)
+				   const struct job_case *c, bool kernel, struct status *st)
 {
 	size_t n_vois = (size_t)c->n_contoured;
 	struct rt_dose_dvh *dvhs = calloc(n_vois + 1, sizeof *dvhs);
 	double *volumes_ml = calloc((n_vois + 1) * DVH_MOST_BINS, sizeof *volumes_ml);
 
 	if (dvhs && volumes_ml)
-		(void)!build_dose_with(ds, uid, e, c, dvhs, volumes_ml, st);
+		(void)!build_dose_with(ds, uid, e, c, kernel, dvhs, volumes_ml, st);
 	else
 		(void)status_fail(st, STATUS_RETRY, "no memory for %zu histograms", n_vois);
 	free(dvhs);
@@ -256,7 +298,7 @@ static enum status_code write_figures(char **text, size_t *size,
 	return STATUS_OK;
 }
 
-static enum status_code build_figures(struct job_object *object, const struct job_case *c,
+static enum status_code build_figures(struct job_output *output, const struct job_case *c,
 				      struct status *st)
 {
 	struct figures_voi vois[DOSIMETRY_MAX_VOIS];
@@ -279,45 +321,81 @@ static enum status_code build_figures(struct job_object *object, const struct jo
 	    .warnings = warnings,
 	    .n_warnings = c->n_warnings,
 	};
-	if (write_figures(&object->figures_json, &object->figures_json_size, figures_write_json,
+	if (write_figures(&output->figures_json, &output->figures_json_size, figures_write_json,
 			  &input, st) != STATUS_OK)
 		return st->code;
-	return write_figures(&object->figures_table, &object->figures_table_size,
+	return write_figures(&output->figures_table, &output->figures_table_size,
 			     figures_write_table, &input, st);
 }
 
-enum status_code job_build(struct job_object *object, const struct job_case *c, struct status *st)
+/* ---- objects ---- */
+
+/* Takes ds. */
+static enum status_code add_object(struct job_output *output, struct dataset *ds, const char *uid,
+				   struct status *st)
+{
+	struct job_object *object = &output->objects[output->n_objects++];
+	memcpy(object->sop_instance_uid, uid, sizeof object->sop_instance_uid);
+	if (dataset_get_string(ds, AT(TAG_SOPClassUID), object->sop_class_uid, 65, st) ==
+		STATUS_OK &&
+	    dataset_get_string(ds, AT(TAG_SeriesInstanceUID), object->series_instance_uid, 65,
+			       st) == STATUS_OK &&
+	    dataset_get_string(ds, AT(TAG_StudyInstanceUID), object->study_instance_uid, 65, st) ==
+		STATUS_OK)
+		(void)!dataset_write_file_memory(ds, &object->bytes, &object->size, st);
+	dataset_free(ds);
+	return st->code;
+}
+
+static enum status_code add_report(struct job_output *output, struct job_evidence *e,
+				   const struct job_case *c, struct status *st)
+{
+	struct dataset *ds = NULL;
+	char uid[65];
+	if (job_build_report(&ds, uid, e, c, st) != STATUS_OK)
+		return st->code;
+	return add_object(output, ds, uid, st);
+}
+
+static enum status_code add_doses(struct job_output *output, const struct job_evidence *e,
+				  const struct job_case *c, struct status *st)
+{
+	const struct dosimetry_time_point *last =
+	    &c->result.time_points[c->result.n_time_points - 1];
+	for (int kernel = 0; kernel < 2 && st->code == STATUS_OK; kernel++) {
+		struct dataset *ds = NULL;
+		char uid[65];
+		if (kernel && !last->kernel_dose_gy.samples)
+			break;
+		if (build_dose(&ds, uid, e, c, kernel, st) == STATUS_OK)
+			(void)!add_object(output, ds, uid, st);
+	}
+	return st->code;
+}
+
+enum status_code job_build(struct job_output *output, const struct job_case *c, struct status *st)
 {
 	struct job_evidence *e = calloc(1, sizeof *e);
-	struct dataset *ds = NULL;
 	if (!e)
 		return status_fail(st, STATUS_RETRY, "no memory for the evidence");
 	if (gather_evidence(e, c, st) != STATUS_OK)
 		goto out;
 	if (c->job->kind == JOB_REPORT)
-		(void)!job_build_report(&ds, object->sop_instance_uid, e, c, st);
+		(void)!add_report(output, e, c, st);
 	else
-		(void)!build_dose(&ds, object->sop_instance_uid, e, c, st);
-	if (st->code != STATUS_OK ||
-	    dataset_get_string(ds, AT(TAG_SOPClassUID), object->sop_class_uid, 65, st) !=
-		STATUS_OK ||
-	    dataset_get_string(ds, AT(TAG_SeriesInstanceUID), object->series_instance_uid, 65,
-			       st) != STATUS_OK ||
-	    dataset_get_string(ds, AT(TAG_StudyInstanceUID), object->study_instance_uid, 65, st) !=
-		STATUS_OK ||
-	    dataset_write_file_memory(ds, &object->bytes, &object->size, st) != STATUS_OK)
-		goto out;
-	(void)!build_figures(object, c, st);
+		(void)!add_doses(output, e, c, st);
+	if (st->code == STATUS_OK)
+		(void)!build_figures(output, c, st);
 out:
-	dataset_free(ds);
 	job_evidence_free(e);
 	free(e);
 	return st->code;
 }
 
-void job_object_free(struct job_object *object)
+void job_output_free(struct job_output *output)
 {
-	free(object->bytes);
-	free(object->figures_json);
-	free(object->figures_table);
+	for (int i = 0; i < JOB_MAX_OBJECTS; i++)
+		free(output->objects[i].bytes);
+	free(output->figures_json);
+	free(output->figures_table);
 }

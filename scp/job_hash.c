@@ -7,7 +7,7 @@
 #include "uid.h"
 
 /* Raised when the same evidence would give other numbers by design; not with every release. */
-#define DOSIMETRY_METHOD "dosimetry-1"
+#define DOSIMETRY_METHOD "dosimetry-2"
 
 static void digest_number(struct digest *digest, int number)
 {
@@ -30,11 +30,24 @@ static void digest_dose_configuration(struct digest *digest, const struct config
 	digest_double(digest, config->density_g_per_ml);
 	digest_double(digest, config->body_snr);
 	digest_double(digest, config->artefact_r2star_per_s);
+	digest_number(digest, config->kernel);
+	digest_number(digest, config->register_rigid);
+	digest_number(digest, config->register_nonrigid);
+	digest_double(digest, config->registration_margin_mm);
+	digest_double(digest, config->registration_limit_mm);
 }
 
 static void digest_report_configuration(struct digest *digest, const struct config *config)
 {
 	digest_double(digest, config->trend_threshold_percent);
+	digest_double(digest, config->limited_above_percent);
+	digest_double(digest, config->not_measurable_above_percent);
+	digest_double(digest, config->recovery_low_percent);
+	digest_double(digest, config->recovery_high_percent);
+	digest_double(digest, config->relaxivity_uncertainty_percent);
+	digest_double(digest, config->specific_activity_uncertainty_percent);
+	digest_double(digest, config->injected_activity_uncertainty_percent);
+	digest_double(digest, config->advice_limit_gy);
 	for (int i = 0; i < config->underdose_levels; i++)
 		digest_double(digest, config->underdosed_below_gy[i]);
 	for (int i = 0; i < config->dose_levels; i++)
@@ -74,7 +87,7 @@ static void digest_job(struct digest *digest, const struct job *job, const struc
 		digest_series(digest, &job->scans[i]);
 	digest_series(digest, &job->anatomy);
 	digest_dose_configuration(digest, config);
-	if (job->kind == JOB_REPORT || !config->baseline_voxelwise)
+	if (job->kind == JOB_REPORT || job_map_needs_contours(config))
 		digest_text(digest, structure_set_evidence ? structure_set_evidence : "");
 	if (job->kind == JOB_REPORT)
 		digest_report_configuration(digest, config);
@@ -113,8 +126,29 @@ static void digest_injections(struct digest *digest, const struct treatment_slot
 	}
 }
 
+static void digest_transform(struct digest *digest, const struct treatment_transform *transform)
+{
+	digest_number(digest, (int)transform->given);
+	for (int i = 0; transform->given != TREATMENT_NOT_GIVEN && i < RIGID_SIZE; i++)
+		digest_double(digest, transform->matrix[i]);
+}
+
+static void digest_transform_after(struct digest *digest, const struct treatment_slots *slots,
+				   int after_injection)
+{
+	for (int i = 0; i < slots->n_after; i++) {
+		if (slots->after[i].after_injection == after_injection)
+			digest_transform(digest, &slots->after[i].transform);
+	}
+}
+
+bool job_map_needs_contours(const struct config *config)
+{
+	return config->register_rigid || !config->baseline_voxelwise;
+}
+
 void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
-			 bool region_mean)
+			 const struct config *config)
 {
 	struct digest *digest = digest_new();
 	int previous = 0;
@@ -127,12 +161,15 @@ void job_map_fingerprint(char hex[65], const struct job *job, const struct treat
 		digest_number(digest, slots->relaxivity->calibrated);
 		digest_text(digest, slots->relaxivity->provenance);
 	}
+	digest_transform(digest, &slots->baseline.transform);
 	for (int scan = 0; scan < job->n_scans; scan++) {
+		digest_transform_after(digest, slots, job->scans[scan].after_injection);
 		digest_injections(digest, slots, previous, job->scans[scan].after_injection);
 		digest_text(digest, "scan");
 		previous = job->scans[scan].after_injection;
 	}
-	for (int i = 0; region_mean && i < slots->n_vois; i++) {
+	bool contours = job_map_needs_contours(config) && !slots->contours_refused;
+	for (int i = 0; contours && i < slots->n_vois; i++) {
 		digest_text(digest, slots->vois[i].name);
 		digest_number(digest, (int)slots->vois[i].role);
 	}
@@ -140,8 +177,9 @@ void job_map_fingerprint(char hex[65], const struct job *job, const struct treat
 }
 
 void job_report_fingerprint(char hex[65], const struct treatment_record *record,
-			    const struct config_relaxivity *relaxivity)
+			    const struct treatment_slots *slots)
 {
+	const struct config_relaxivity *relaxivity = slots->relaxivity;
 	struct digest *digest = digest_new();
 	hex[0] = '\0';
 	if (!digest)
@@ -152,6 +190,9 @@ void job_report_fingerprint(char hex[65], const struct treatment_record *record,
 		digest_double(digest, relaxivity->temperature_k);
 		digest_text(digest, relaxivity->provenance);
 	}
+	digest_transform(digest, &slots->baseline.transform);
+	for (int i = 0; i < slots->n_after; i++)
+		digest_transform(digest, &slots->after[i].transform);
 	digest_text(digest, record->fingerprint);
 	digest_finish(digest, hex);
 }

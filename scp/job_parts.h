@@ -1,22 +1,30 @@
 /* job_parts.h - what the files of the job share; not for other rooms.
  *
  *   job.c          the page: load -> dosimetry_run -> build -> put
- *   job_load.c     catalogue, record, roles, R2* maps, masks -> dosimetry input
+ *   job_load.c     catalogue, record, roles; what was loaded is what the job was made for
+ *   job_series.c   one series and its R2* map
+ *   job_masks.c    contours -> masks on the result grid
+ *   job_align.c    where the scans lie to the result grid
+ *   job_input.c    all of that -> dosimetry input
  *   job_build.c    evidence and figures -> result objects in memory
  *   job_report.c   the measurement report's own part of that
  *   job_hash.c     what makes two jobs the same
- *   map_cache.c, result_file.c   files */
+ *   alignment.c, map_cache.c, result_file.c   what they are made with */
 #ifndef JOB_PARTS_H
 #define JOB_PARTS_H
 
+#include "alignment.h"
 #include "dosimetry.h"
 #include "job.h"
 #include "map_cache.h"
 #include "measurement_report.h"
 #include "mr_series.h"
+#include "site_registrations.h"
 #include "treatment.h"
 
-#define JOB_MAX_OBJECTS	 1
+#define JOB_MAX_OBJECTS 2 /* a map: local deposition, and by the kernel */
+/* scans, their doses of both kinds and given registrations, baseline, anatomy, contours */
+#define JOB_MAX_EVIDENCE (4 * DOSIMETRY_MAX_SCANS + 5)
 #define JOB_MAX_WARNINGS (TREATMENT_MAX_WARNINGS + 3 * DOSIMETRY_MAX_VOIS)
 
 /* A series of the job: its rows, arranged, and its map. */
@@ -25,6 +33,12 @@ struct job_scan {
 	struct mr_series arranged;
 	struct kept_map kept;
 	int after_injection;
+	/* job_align.c: point of the result grid's frame of reference -> of this scan's; the
+	 * identity unless moved. */
+	bool moved;
+	double to_result[RIGID_SIZE];
+	double residual_mm; /* dosimetry.h */
+	bool left_out;	    /* it could not be aligned: not part of this result */
 };
 
 /* Everything a MAP or REPORT works on. Made zeroed; job_case_free() frees what is there. */
@@ -39,6 +53,7 @@ struct job_case {
 	struct catalogue_instance structure_instance;
 	struct rt_structure_set structure_set;
 	bool has_structure_set;
+	struct site_registrations registrations;
 	struct treatment_slots slots; /* roles, injections, warnings */
 
 	struct job_scan baseline, after[DOSIMETRY_MAX_SCANS], anatomy;
@@ -50,12 +65,18 @@ struct job_case {
 	struct dosimetry_voi voi[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_scan scan[DOSIMETRY_MAX_SCANS];
 	struct dosimetry_injection injection[DOSIMETRY_MAX_INJECTIONS];
+	struct dosimetry_injection planned; /* the one to come */
 	struct dosimetry_input input;
 	struct dosimetry_params params;
 	struct dosimetry_result result;
 
+	/* how the scans were laid upon each other */
+	struct report_alignment alignments[DOSIMETRY_MAX_SCANS + 1];
+	int n_alignments;
 	struct report_warning warnings[JOB_MAX_WARNINGS];
 	int n_warnings;
+
+	double fit_s, align_s; /* what of the loading these took, wall seconds */
 };
 
 /* One series -> its map, from the cache or fitted and then kept. kept may be NULL: only make sure
@@ -70,32 +91,54 @@ enum status_code job_find_series(struct job_scan *scan, bool *superseded,
 				 const struct catalogue_patient *patient,
 				 const struct job_series *wanted, struct status *st) STATUS_CHECKED;
 
+/* One series -> its samples, echoes outermost; as many as mr_series_load() gives. */
+enum status_code job_load_samples(float *samples, const struct config *config,
+				  const struct job_scan *scan, struct status *st) STATUS_CHECKED;
+
 /* Fills a case up to and including its dosimetry input. */
-enum status_code job_load(struct job_case *c, double *fit_s, struct status *st) STATUS_CHECKED;
+enum status_code job_load(struct job_case *c, struct status *st) STATUS_CHECKED;
+enum status_code job_make_masks(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* Coverage of either; same grid. The caller updates the bounds. */
+void job_join_mask(struct mask *joined, const struct mask *part);
+enum status_code job_align(struct job_case *c, struct status *st) STATUS_CHECKED;
+void job_fill_input(struct job_case *c);
+/* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
+ * VOI are the report's work, so the dosimetry is spared them. */
+bool job_map_needs_no_vois(const struct job_case *c);
+/* STATUS_REFUSE and *superseded: what was loaded is not what the job was made for. */
+enum status_code job_supersede(bool *superseded, struct status *st,
+			       const char *words) STATUS_CHECKED;
+double job_clock_s(void); /* monotonic */
+/* To whoever watches (job.h: job_watch()). */
+void job_tell(const char *stage, int after_injection, double seconds);
 void job_case_free(struct job_case *c);
 
 void job_warn(struct job_case *c, const char *code, const char *format, ...) STATUS_PRINTF(3, 4);
 
-/* What is put: the object, and the figures beside it. */
+/* What is put: the objects, and the figures beside them. */
 struct job_object {
 	char sop_class_uid[65], sop_instance_uid[65], series_instance_uid[65],
 	    study_instance_uid[65];
 	uint8_t *bytes; /* owned, a DICOM file */
 	size_t size;
+};
+struct job_output {
+	struct job_object objects[JOB_MAX_OBJECTS];
+	int n_objects;
 	char *figures_json, *figures_table; /* owned */
 	size_t figures_json_size, figures_table_size;
 };
-enum status_code job_build(struct job_object *object, const struct job_case *c,
+enum status_code job_build(struct job_output *output, const struct job_case *c,
 			   struct status *st) STATUS_CHECKED;
-void job_object_free(struct job_object *object);
+void job_output_free(struct job_output *output);
 
 /* job_report.c; evidence with room for the RT Doses of the time points behind its series. */
 struct job_evidence {
 	struct evidence evidence;
-	struct evidence_series series[2 * DOSIMETRY_MAX_SCANS + 4];
-	struct evidence_instance *instances[2 * DOSIMETRY_MAX_SCANS + 4]; /* owned */
-	struct evidence_instance *grid_images;				  /* owned */
-	struct dataset *study_header;					  /* owned */
+	struct evidence_series series[JOB_MAX_EVIDENCE];
+	struct evidence_instance *instances[JOB_MAX_EVIDENCE]; /* owned */
+	struct evidence_instance *grid_images;		       /* owned */
+	struct dataset *study_header;			       /* owned */
 };
 enum status_code job_build_report(struct dataset **ds, char uid[65], struct job_evidence *evidence,
 				  const struct job_case *c, struct status *st) STATUS_CHECKED;

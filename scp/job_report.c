@@ -11,12 +11,13 @@
 #include "rt_dose.h"
 
 struct report_parts {
-	struct outline_set outlines[DOSIMETRY_MAX_VOIS];
+	struct outline_set outlines[DOSIMETRY_MAX_VOIS], underdosed[DOSIMETRY_MAX_VOIS];
 	struct status outline_status[DOSIMETRY_MAX_VOIS];
 	double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS];
 	struct report_voi vois[DOSIMETRY_MAX_VOIS];
 	struct report_injection injections[DOSIMETRY_MAX_INJECTIONS];
-	struct evidence_instance rt_doses[DOSIMETRY_MAX_SCANS], predecessor;
+	struct evidence_instance rt_doses[DOSIMETRY_MAX_SCANS], kernel_doses[DOSIMETRY_MAX_SCANS],
+	    predecessor;
 	char threshold_words[64][340];
 	const char *thresholds[64];
 	int n_thresholds;
@@ -32,9 +33,14 @@ struct tracing {
 static void trace_some(void *user, size_t first, size_t last)
 {
 	struct tracing *t = user;
-	for (size_t i = first; i < last; i++)
-		(void)!outline_trace(&t->parts->outlines[i], &t->c->mask[i],
-				     &t->parts->outline_status[i]);
+	const struct dosimetry_result *result = &t->c->result;
+	const struct mask *underdosed = result->time_points[result->n_time_points - 1].underdosed;
+	for (size_t i = first; i < last; i++) {
+		struct status *st = &t->parts->outline_status[i];
+		if (outline_trace(&t->parts->outlines[i], &t->c->mask[i], st) == STATUS_OK &&
+		    underdosed[i].coverage)
+			(void)!outline_trace(&t->parts->underdosed[i], &underdosed[i], st);
+	}
 }
 
 /* Mean over a VOI of what the pixels of the dose object say, voxels without a dose as the 0 that is
@@ -89,9 +95,12 @@ static enum status_code fill_vois(struct report_parts *parts, const struct job_c
 		parts->vois[i] = (struct report_voi){
 		    .name = c->voi[i].name,
 		    .role = c->voi[i].role,
-		    .roi_number = c->structure_set.rois[c->slots.vois[i].roi].number,
+		    .roi_number = c->slots.vois[i].roi < 0
+				      ? -1
+				      : c->structure_set.rois[c->slots.vois[i].roi].number,
 		    .outlines = &parts->outlines[i],
 		    .stored_mean_gy = parts->stored_mean_gy[i],
+		    .underdosed_outlines = &parts->underdosed[i],
 		};
 	}
 	if (st->code != STATUS_OK)
@@ -128,7 +137,36 @@ static void fill_injections(struct report_parts *parts, const struct job_case *c
 
 /* ---- the doses and the report before ---- */
 
-/* The newest RT Dose of every time point, as evidence too. */
+/* The newest RT Dose of a time point; a map's second object is that by the kernel. NULL: none. */
+static const struct queue_result_row *newest_dose(const struct queue_result_row *rows, int count,
+						  int after_injection, bool kernel)
+{
+	const struct queue_result_row *newest = NULL;
+	for (int i = 0; i < count; i++) {
+		bool second = i > 0 && strcmp(rows[i].job_hash, rows[i - 1].job_hash) == 0;
+		if (rows[i].kind == JOB_MAP && rows[i].after_injection == after_injection &&
+		    second == kernel && (!newest || rows[i].version >= newest->version))
+			newest = &rows[i];
+	}
+	return newest;
+}
+
+static void cite_dose(struct job_evidence *e, struct evidence_instance *dose,
+		      const struct queue_result_row *row, bool kernel)
+{
+	struct evidence_series *series = &e->series[e->evidence.n_series++];
+	memcpy(dose->sop_class_uid, row->sop_class_uid, 65);
+	memcpy(dose->sop_instance_uid, row->sop_instance_uid, 65);
+	series->role = kernel ? EVIDENCE_KERNEL_RESULT : EVIDENCE_RESULT;
+	series->after_injection = row->after_injection;
+	memcpy(series->study_instance_uid, row->study_instance_uid, 65);
+	memcpy(series->series_instance_uid, row->series_instance_uid, 65);
+	strcpy(series->modality, "RTDOSE");
+	series->n_instances = 1;
+	series->instances = dose;
+}
+
+/* As evidence too. */
 static enum status_code find_doses(struct report_parts *parts, struct job_evidence *e,
 				   const struct job_case *c, struct status *st)
 {
@@ -137,27 +175,13 @@ static enum status_code find_doses(struct report_parts *parts, struct job_eviden
 	if (queue_list_results(&rows, &count, c->store, c->job->treatment_key, st) != STATUS_OK)
 		return st->code;
 	for (int k = 0; k < c->result.n_time_points; k++) {
-		const struct queue_result_row *newest = NULL;
-		for (int i = 0; i < count; i++) {
-			if (rows[i].kind == JOB_MAP &&
-			    rows[i].after_injection == c->result.time_points[k].after_injection &&
-			    (!newest || rows[i].version >= newest->version))
-				newest = &rows[i];
+		for (int kernel = 0; kernel <= c->config->kernel; kernel++) {
+			const struct queue_result_row *row = newest_dose(
+			    rows, count, c->result.time_points[k].after_injection, kernel);
+			if (row)
+				cite_dose(e, kernel ? &parts->kernel_doses[k] : &parts->rt_doses[k],
+					  row, kernel);
 		}
-		if (!newest)
-			continue;
-		struct evidence_instance *dose = &parts->rt_doses[k];
-		struct evidence_series *series = &e->series[e->evidence.n_series];
-		memcpy(dose->sop_class_uid, newest->sop_class_uid, 65);
-		memcpy(dose->sop_instance_uid, newest->sop_instance_uid, 65);
-		series->role = EVIDENCE_RESULT;
-		series->after_injection = newest->after_injection;
-		memcpy(series->study_instance_uid, newest->study_instance_uid, 65);
-		memcpy(series->series_instance_uid, newest->series_instance_uid, 65);
-		strcpy(series->modality, "RTDOSE");
-		series->n_instances = 1;
-		series->instances = dose;
-		e->evidence.n_series++;
 	}
 	free(rows);
 	return STATUS_OK;
@@ -185,6 +209,15 @@ static enum status_code build_with(struct dataset **ds, char uid[65], struct rep
 {
 	const struct job_predecessor *predecessor = &c->job->predecessor;
 
+	char alignment[120];
+	if (c->config->register_rigid)
+		snprintf(alignment, sizeof alignment,
+			 "rigid%s, on S0 maps, liver with %.6g mm around it where there are "
+			 "contours",
+			 c->config->register_nonrigid ? " and non-rigid" : "",
+			 c->config->registration_margin_mm);
+	else
+		snprintf(alignment, sizeof alignment, "none but what the site gives");
 	memcpy(parts->predecessor.sop_class_uid, predecessor->sop_class_uid, 65);
 	memcpy(parts->predecessor.sop_instance_uid, predecessor->sop_instance_uid, 65);
 	struct report_input input = {
@@ -207,6 +240,10 @@ static enum status_code build_with(struct dataset **ds, char uid[65], struct rep
 	    .warnings = c->warnings,
 	    .n_warnings = c->n_warnings,
 	    .rt_doses = parts->rt_doses,
+	    .kernel_doses = c->config->kernel ? parts->kernel_doses : NULL,
+	    .alignments = c->alignments,
+	    .n_alignments = c->n_alignments,
+	    .alignment_method = alignment,
 	    .predecessor = predecessor->sop_instance_uid[0] != '\0' ? &parts->predecessor : NULL,
 	    .predecessor_study_uid = predecessor->study_instance_uid,
 	    .predecessor_series_uid = predecessor->series_instance_uid,
@@ -228,8 +265,10 @@ enum status_code job_build_report(struct dataset **ds, char uid[65], struct job_
 	list_thresholds(parts, c->config);
 	if (fill_vois(parts, c, st) == STATUS_OK && find_doses(parts, e, c, st) == STATUS_OK)
 		(void)!build_with(ds, uid, parts, e, c, st);
-	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++)
+	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++) {
 		outline_set_free(&parts->outlines[i]);
+		outline_set_free(&parts->underdosed[i]);
+	}
 	free(parts);
 	return st->code;
 }

@@ -14,10 +14,11 @@
 
 /* Raised when r2star_fit() gives other numbers for the same signals. */
 #define FIT_METHOD     "r2star-1"
-#define MAP_VERSION    1u
+#define MAP_VERSION    2u /* 2: with the quality of every voxel */
 #define MAP_BYTE_ORDER 0x01020304u
 #define HEADER_SIZE    4096
-#define VOLUMES	       4
+#define VOLUMES	       4 /* of floats; behind them the states and, where looked at, the quality */
+#define PARTS	       (VOLUMES + 2)
 #define PATH_SIZE      1400
 
 struct map_header {
@@ -25,7 +26,7 @@ struct map_header {
 	uint32_t version, byte_order;
 	uint64_t voxels, payload_checksum;
 	char key[72];
-	int32_t columns, rows, slices, unused;
+	int32_t columns, rows, slices, has_quality;
 	double origin_mm[3], column_step_mm[3], row_step_mm[3], slice_step_mm[3];
 	char frame_of_reference[72];
 	double sigma, te1_ms, usable_sigma, saturated_sigma, air_sigma;
@@ -70,11 +71,32 @@ static uint64_t checksum(uint64_t seed, const void *bytes, size_t size)
 	return sum;
 }
 
-static uint64_t payload_checksum(const void *const part[VOLUMES + 1], size_t voxels)
+/* The volumes in order, and their sizes; an absent one is NULL and 0. */
+static void list_parts(const void *part[PARTS], size_t bytes[PARTS], const struct r2star_map *map)
 {
+	const void *const parts[PARTS] = {map->r2star_per_s.samples,
+					  map->stderr_per_s.samples,
+					  map->s0.samples,
+					  map->first_echo.samples,
+					  map->state,
+					  map->quality};
+	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
+	for (int i = 0; i < PARTS; i++) {
+		part[i] = parts[i];
+		bytes[i] = i < VOLUMES ? voxels * sizeof(float) : voxels;
+		if (!part[i])
+			bytes[i] = 0;
+	}
+}
+
+static uint64_t payload_checksum(const struct r2star_map *map)
+{
+	const void *part[PARTS];
+	size_t bytes[PARTS];
 	uint64_t sum = 1;
-	for (int i = 0; i <= VOLUMES; i++)
-		sum = checksum(sum, part[i], i < VOLUMES ? voxels * sizeof(float) : voxels);
+	list_parts(part, bytes, map);
+	for (int i = 0; i < PARTS; i++)
+		sum = checksum(sum, part[i], bytes[i]);
 	return sum;
 }
 
@@ -103,12 +125,14 @@ static void header_to_map(struct kept_map *kept, const struct map_header *header
 
 	float *samples = (float *)(void *)((char *)kept->mapping + HEADER_SIZE);
 	size_t voxels = (size_t)header->voxels;
+	uint8_t *state = (uint8_t *)(samples + VOLUMES * voxels);
 	kept->map = (struct r2star_map){
 	    .r2star_per_s = {grid, samples},
 	    .stderr_per_s = {grid, samples + voxels},
 	    .s0 = {grid, samples + 2 * voxels},
 	    .first_echo = {grid, samples + 3 * voxels},
-	    .state = (uint8_t *)(samples + VOLUMES * voxels),
+	    .state = state,
+	    .quality = header->has_quality ? state + voxels : NULL,
 	    .sigma = header->sigma,
 	    .te1_ms = header->te1_ms,
 	    .usable_sigma = header->usable_sigma,
@@ -128,7 +152,8 @@ static bool header_is_ours(const struct map_header *header, size_t file_size, co
 	uint64_t voxels =
 	    (uint64_t)header->columns * (uint64_t)header->rows * (uint64_t)header->slices;
 	return voxels == header->voxels &&
-	       file_size == HEADER_SIZE + voxels * (VOLUMES * sizeof(float) + 1) &&
+	       file_size == HEADER_SIZE + voxels * (VOLUMES * sizeof(float) + 1 +
+						    (header->has_quality ? 1 : 0)) &&
 	       strncmp(header->key, key, sizeof header->key) == 0;
 }
 
@@ -165,10 +190,7 @@ enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *s
 	const struct map_header *header = kept->mapping;
 	if (header_is_ours(header, kept->size, key)) {
 		header_to_map(kept, header);
-		const struct r2star_map *map = &kept->map;
-		const void *const part[] = {map->r2star_per_s.samples, map->stderr_per_s.samples,
-					    map->s0.samples, map->first_echo.samples, map->state};
-		*found = payload_checksum(part, (size_t)header->voxels) == header->payload_checksum;
+		*found = payload_checksum(&kept->map) == header->payload_checksum;
 	}
 	if (!*found)
 		kept_map_free(kept);
@@ -197,6 +219,7 @@ static void map_to_header(struct map_header *header, const struct r2star_map *ma
 	header->columns = grid->columns;
 	header->rows = grid->rows;
 	header->slices = grid->slices;
+	header->has_quality = map->quality != NULL;
 	memcpy(header->origin_mm, grid->origin_mm, sizeof header->origin_mm);
 	memcpy(header->column_step_mm, grid->column_step_mm, sizeof header->column_step_mm);
 	memcpy(header->row_step_mm, grid->row_step_mm, sizeof header->row_step_mm);
@@ -233,9 +256,8 @@ enum status_code map_cache_put(const char *spool, const char *key, const struct 
 		struct map_header header;
 		char bytes[HEADER_SIZE];
 	} first = {.bytes = {0}};
-	const void *const part[] = {map->r2star_per_s.samples, map->stderr_per_s.samples,
-				    map->s0.samples, map->first_echo.samples, map->state};
-	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
+	const void *part[PARTS];
+	size_t bytes[PARTS];
 	int failed = 0, fd;
 
 	if (!map_path(path, spool, key))
@@ -245,7 +267,8 @@ enum status_code map_cache_put(const char *spool, const char *key, const struct 
 	if (result_folder_make(folder, st) != STATUS_OK)
 		return st->code;
 	map_to_header(&first.header, map, key);
-	first.header.payload_checksum = payload_checksum(part, voxels);
+	list_parts(part, bytes, map);
+	first.header.payload_checksum = payload_checksum(map);
 	first.header.header_checksum = header_checksum(&first.header);
 
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -253,8 +276,8 @@ enum status_code map_cache_put(const char *spool, const char *key, const struct 
 		return status_fail(st, STATUS_RETRY, "%s cannot be written: %s", temporary,
 				   strerror(errno));
 	failed = write_all(fd, first.bytes, sizeof first.bytes);
-	for (int i = 0; i <= VOLUMES && !failed; i++)
-		failed = write_all(fd, part[i], i < VOLUMES ? voxels * sizeof(float) : voxels);
+	for (int i = 0; i < PARTS && !failed; i++)
+		failed = write_all(fd, part[i], bytes[i]);
 	/* not synced: after a crash the checksum tells */
 	if (close(fd) != 0 || failed || rename(temporary, path) != 0) {
 		(void)status_fail(st, STATUS_RETRY, "%s cannot be written: %s", path,

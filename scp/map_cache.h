@@ -3,9 +3,9 @@
  * A cache: every file can be made again from the images. The key is made of the evidence of the
  * series, the parameters of the fit and the version of its method, so a file never has to be
  * changed: another series or another method has another key. A file is a header of 4096 bytes
- * (magic, version, byte order, grid, noise, checksums) and then four float volumes and the states;
- * numbers in the byte order of the machine. It is written beside and renamed; what is cut, damaged,
- * of another version or of another machine counts as absent.
+ * (magic, version, byte order, grid, noise, checksums), then four float volumes, the states and the
+ * quality of the fit; numbers in the byte order of the machine. It is written beside and renamed;
+ * what is cut, damaged, of another version or of another machine counts as absent.
  *
  * Thread rule: any number at once; two processes that make the same map write the same file. */
 #ifndef MAP_CACHE_H

@@ -8,6 +8,7 @@
 
 #include "planner_jobs.h"
 #include "rt_structure_set.h"
+#include "site_registrations.h"
 #include "treatment.h"
 #include "treatment_store.h"
 
@@ -100,6 +101,18 @@ static enum status_code structure_sets_load(struct structure_sets *sets, struct 
 	return st->code;
 }
 
+/* What one call plans with. */
+struct planning {
+	struct store *store;
+	const struct config *config;
+	const struct catalogue_patient *patient;
+	const struct structure_sets *sets;
+	const struct site_registrations *registrations;
+	double now_s;
+	int *jobs_added;
+	double *look_again_s;
+};
+
 /* ---- the row that `holmia status` shows ---- */
 
 static const char *state_name(enum treatment_state state)
@@ -146,9 +159,11 @@ static void append_slot(struct treatment_row *row, const char *name,
 		    slot->arranged.missing);
 }
 
-static void fill_row(struct treatment_row *row, const struct catalogue_patient *patient,
-		     const struct treatment_slots *slots, const struct structure_sets *sets)
+static void fill_row(struct treatment_row *row, const struct planning *p,
+		     const struct treatment_slots *slots)
 {
+	const struct catalogue_patient *patient = p->patient;
+	const struct structure_sets *sets = p->sets;
 	char name[40];
 	snprintf(row->state, sizeof row->state, "%s", state_name(slots->state));
 	snprintf(row->waits_for, sizeof row->waits_for, "%s", slots->waits_for);
@@ -169,6 +184,8 @@ static void fill_row(struct treatment_row *row, const struct catalogue_patient *
 			    slots->warnings[i].text);
 	if (sets->faults[0] != '\0')
 		append_line(row->warnings, sizeof row->warnings, "%s", sets->faults);
+	if (p->registrations->faults[0] != '\0')
+		append_line(row->warnings, sizeof row->warnings, "%s", p->registrations->faults);
 	for (int i = 0; i < slots->n_unused; i++)
 		append_line(row->unused, sizeof row->unused, "%s", slots->unused[i]);
 	row->n_after = slots->n_after;
@@ -224,16 +241,6 @@ static enum status_code check_late(struct treatment_row *row, struct store *stor
 }
 
 /* ---- one treatment ---- */
-
-struct planning {
-	struct store *store;
-	const struct config *config;
-	const struct catalogue_patient *patient;
-	const struct structure_sets *sets;
-	double now_s;
-	int *jobs_added;
-	double *look_again_s;
-};
 
 static enum status_code save_plan(const struct planning *p, struct treatment_row *row,
 				  const struct plan *plan, struct status *st)
@@ -310,6 +317,8 @@ static enum status_code assess_row(const struct planning *p, const struct treatm
 					.record = record,
 					.structure_sets = p->sets->sets,
 					.n_structure_sets = p->sets->count,
+					.registrations = p->registrations->objects,
+					.n_registrations = p->registrations->count,
 					.now_s = p->now_s};
 	char key[420];
 	bool known = false;
@@ -336,7 +345,7 @@ static enum status_code plan_treatment(const struct planning *p,
 		return st->code;
 	snprintf(row->record_id, sizeof row->record_id, "%s", record->id);
 	row->record_revision = record->revision;
-	fill_row(row, p->patient, slots, p->sets);
+	fill_row(row, p, slots);
 	(void)!plan_slots(p, record, slots, row, plan, st);
 	if (isfinite(slots->look_again_s) && !(*p->look_again_s <= slots->look_again_s))
 		*p->look_again_s = slots->look_again_s;
@@ -399,7 +408,7 @@ static enum status_code plan_without_record(const struct planning *p, struct tre
 	if (assess_row(p, NULL, slots, row, st) != STATUS_OK)
 		return st->code;
 	row->complete_since_s = NAN;
-	fill_row(row, p->patient, slots, p->sets);
+	fill_row(row, p, slots);
 	(void)!name_other_record(row, p->store, st);
 	bool worth_a_row = p->patient->n_series > 0 && (slots->state == TREATMENT_REFUSED ||
 							slots->n_unused < p->patient->n_series);
@@ -449,14 +458,18 @@ enum status_code planner_plan_patient(struct store *store, const struct config *
 {
 	struct catalogue_patient *patient = NULL;
 	struct structure_sets sets = {0};
+	struct site_registrations registrations = {0};
 	*jobs_added = 0;
 	*look_again_s = NAN;
 	if (catalogue_load_patient(&patient, store, patient_id, patient_issuer, st) != STATUS_OK)
 		return st->code;
-	struct planning planning = {store, config, patient, &sets, now_s, jobs_added, look_again_s};
+	struct planning planning = {store,	    config, patient,	&sets,
+				    &registrations, now_s,  jobs_added, look_again_s};
 	if (name_other_issuer(patient, store, st) == STATUS_OK &&
-	    structure_sets_load(&sets, store, patient, st) == STATUS_OK)
+	    structure_sets_load(&sets, store, patient, st) == STATUS_OK &&
+	    site_registrations_load(&registrations, patient, st) == STATUS_OK)
 		(void)!plan_records(&planning, st);
+	site_registrations_free(&registrations);
 	structure_sets_free(&sets);
 	catalogue_patient_free(patient);
 	return st->code;

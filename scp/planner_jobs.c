@@ -86,13 +86,13 @@ void plan_jobs(struct plan *plan, const struct config *config,
 		job->after_injection = slots->after[n_scans - 1].after_injection;
 		if (series_is_usable(&slots->anatomy))
 			job->anatomy = job_series_of(patient, &slots->anatomy);
-		if (!slots->contours_refused)
-			job->structure_set_id = structure_set_id;
+		job->structure_set_id = structure_set_id;
 		if (report)
-			job_report_fingerprint(fingerprint, record, slots->relaxivity);
+			job_report_fingerprint(fingerprint, record, slots);
 		else
-			job_map_fingerprint(fingerprint, job, slots, !config->baseline_voxelwise);
-		job_hash(job, config, structure_set_evidence, fingerprint, recompute_serial);
+			job_map_fingerprint(fingerprint, job, slots, config);
+		job_hash(job, config, slots->contours_refused ? "" : structure_set_evidence,
+			 fingerprint, recompute_serial);
 		/* a map needs the fits of the baseline and of its scans, a report everything before
 		 * it */
 		int n_needs = report ? plan->n_jobs - 1 : 1 + n_scans;

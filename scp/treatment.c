@@ -148,50 +148,10 @@ static void find_relaxivity(struct treatment_assessment *a)
 }
 
 /* Without a baseline, a relaxivity or a settled grid there is no map. */
-static void drop_scans(struct treatment_slots *slots)
+void treatment_drop_scans(struct treatment_slots *slots)
 {
 	while (slots->n_after > 0)
 		mr_series_free(&slots->after[--slots->n_after].arranged);
-}
-
-/* Scans outside the frame of reference of the result grid cannot be put on it: refused, and taken
- * out. */
-static void check_frames(struct treatment_assessment *a)
-{
-	struct treatment_slots *slots = a->slots;
-	const struct treatment_series *anatomy = &slots->anatomy, *baseline = &slots->baseline;
-	const char *name = anatomy->index >= 0 ? "the anatomy" : "the baseline";
-	if (baseline->index < 0)
-		return;
-	const char *frame =
-	    (anatomy->index >= 0 ? anatomy : baseline)->arranged.grid.frame_of_reference;
-	if (!frame[0]) {
-		a->no_maps = true;
-		treatment_refuse(a, "%s has no frame of reference", name);
-	}
-	if (strcmp(baseline->arranged.grid.frame_of_reference, frame) != 0) {
-		treatment_refuse(a,
-				 "the baseline is in another frame of reference than the anatomy: "
-				 "the patient has "
-				 "left the scanner in between, and images cannot be aligned yet");
-		drop_scans(slots);
-	}
-	int kept = 0;
-	for (int i = 0; i < slots->n_after; i++) {
-		struct treatment_series *after = &slots->after[i];
-		if (strcmp(after->arranged.grid.frame_of_reference, frame) == 0) {
-			slots->after[kept++] = *after;
-			continue;
-		}
-		treatment_refuse(
-		    a,
-		    "the series after injection %d is in another frame of reference than %s: the "
-		    "patient "
-		    "has left the scanner in between, and images cannot be aligned yet",
-		    after->after_injection, name);
-		mr_series_free(&after->arranged);
-	}
-	slots->n_after = kept;
 }
 
 /* From an injection without specific activity on, mass cannot become activity. */
@@ -278,13 +238,14 @@ static enum status_code assemble(struct treatment_assessment *a, struct status *
 		return code;
 	treatment_inject(a);
 	find_relaxivity(a);
-	check_frames(a);
+	treatment_transforms(a);
+	treatment_check_frames(a);
 	check_specific_activity(a);
 	/* the mean of a region that is not what it is said to be would shift every dose */
 	bool no_region = slots->contours_refused && !a->input->config->baseline_voxelwise;
 	if (!slots->relaxivity || slots->baseline.index < 0 || a->results_wait || a->no_maps ||
 	    no_region)
-		drop_scans(slots);
+		treatment_drop_scans(slots);
 	treatment_compare_scans(a);
 	return STATUS_OK;
 }
@@ -317,7 +278,7 @@ enum status_code treatment_assess(struct treatment_slots *slots,
 
 void treatment_slots_free(struct treatment_slots *slots)
 {
-	drop_scans(slots);
+	treatment_drop_scans(slots);
 	if (slots->baseline.index >= 0)
 		mr_series_free(&slots->baseline.arranged);
 	if (slots->anatomy.index >= 0)

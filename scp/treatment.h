@@ -11,8 +11,8 @@
  *                 and k+1 (repeats are named)
  *   anatomy       the series that the VOIs reference, else by the configured rule the last in the
  *                 scans' frame of reference before the first injection
- *   VOIs          newest RT Structure Set drawn in the scans' frame of reference (older ones are
- *                 named)
+ *   VOIs          newest RT Structure Set drawn in the scans' frame of reference, or on a series of
+ *                 the treatment in another one that can be aligned (older ones are named)
  *   injections    the record, numbered on over the positions in order of time
  *
  * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching a configured rule, of
@@ -21,6 +21,10 @@
  * studies, in one of them. Anything else is "unused: why". Times are acquisition times, never
  * series or content times. Slots never group by study: between positions the patient leaves the
  * scanner and comes back in a new one.
+ *
+ * Between positions the frame of reference changes too. A series in another frame than the anatomy
+ * (without one: than the baseline) is used where the configuration aligns series, or where the site
+ * gives a transform for it; else it is refused.
  *
  * Clocks differ: a series that starts within the clock tolerance of an injection is not assigned.
  * The slot before that injection (where it would be the last) and, unless a later series fills it,
@@ -58,7 +62,9 @@
  * within the clock tolerance, HO104 residual pending, HO105 complete but unconfirmed, HO106 TR,
  * flip, coil, contrast agent or scanner other than at baseline, HO108 region without a role or
  * without contours, HO109 another series could serve, HO110 other structure sets, HO111 site
- * zone assumed, HO112 activity unknown, HO122 lossy compressed images, HO119 the rest. */
+ * zone assumed, HO112 activity unknown, HO122 lossy compressed images, HO133 specific activity
+ * measured more than a day before its injection, HO134 a position without a region, HO138 a
+ * transform of the site is used, HO119 the rest. */
 #ifndef TREATMENT_H
 #define TREATMENT_H
 
@@ -66,7 +72,9 @@
 #include "config.h"
 #include "dosimetry.h"
 #include "mr_series.h"
+#include "rigid.h"
 #include "site_time.h"
+#include "spatial_registration.h"
 #include "treatment_record.h"
 
 #define TREATMENT_MAX_WARNINGS 32
@@ -81,12 +89,23 @@ enum series_completeness {
 	SERIES_COMPLETE	    /* confirmed */
 };
 
+/* Where a series lies, as the site says it: in the record, else in a Spatial Registration object,
+ * the newest first. It takes the place of what would be computed (alignment.h). */
+enum treatment_given { TREATMENT_NOT_GIVEN, TREATMENT_FROM_ANATOMY, TREATMENT_FROM_BASELINE };
+struct treatment_transform {
+	enum treatment_given given;
+	double matrix[RIGID_SIZE]; /* point of the anatomy or of the baseline -> of this series */
+	char provenance[300];	   /* "the record: fiducials, J. Doe" */
+	char object_uid[65];	   /* of the Spatial Registration; "" from the record */
+};
+
 /* A holmium or anatomy series as assessed. */
 struct treatment_series {
 	int index; /* into catalogue_patient.series; -1: slot empty */
 	enum series_completeness completeness;
-	double acquired_s;	   /* UTC; NaN unknown */
-	int after_injection;	   /* 0 baseline, k after injection k */
+	double acquired_s;   /* UTC; NaN unknown */
+	int after_injection; /* 0 baseline, k after injection k */
+	struct treatment_transform transform;
 	struct mr_series arranged; /* freed with the slots */
 };
 
@@ -96,10 +115,11 @@ struct treatment_warning {
 };
 
 struct treatment_voi {
-	int roi; /* index into the structure set's rois */
+	int roi; /* index into the structure set's rois; -1: a group */
 	enum voi_role role;
 	char name[260];
 	char part_name[260]; /* tumours: "" find by overlap */
+	char group[68];	     /* tumours: name of the group they belong to, which follows; "" none */
 };
 
 struct treatment_slots {
@@ -137,6 +157,8 @@ struct treatment_input {
 	const struct treatment_record *record;	       /* NULL: none yet */
 	const struct rt_structure_set *structure_sets; /* of this patient, any order */
 	int n_structure_sets;
+	const struct spatial_registration *registrations; /* of this patient, any order */
+	int n_registrations;
 	double now_s; /* only to decide whether an unconfirmed series has settled */
 };
 

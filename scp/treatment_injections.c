@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define DAY_S 86400.0
+
 static int find_part(const struct treatment_slots *slots, const char *name)
 {
 	for (int i = 0; i < slots->n_vois; i++) {
@@ -65,7 +67,7 @@ static void check_parts(struct treatment_assessment *a)
 		if (part[0] && a->slots->n_vois > 0 && find_part(a->slots, part) < 0 &&
 		    !is_liver(a->slots, part))
 			treatment_warn(
-			    a, "HO119",
+			    a, "HO134",
 			    "position %s feeds \"%s\", but no contour is a part of that name",
 			    record->positions[p].id, part);
 	}
@@ -102,6 +104,11 @@ void treatment_inject(struct treatment_assessment *a)
 			    "injection %d: residual pending, recovery is against the prepared "
 			    "activity",
 			    i + 1);
+		if (in->start_s - in->specific_activity_at_s > DAY_S)
+			treatment_warn(a, "HO133",
+				       "injection %d: its specific activity was measured %.1f h "
+				       "before: every error of the time counts 2.6 %% per hour",
+				       i + 1, (in->start_s - in->specific_activity_at_s) / 3600);
 		if (isnan(out->net_activity_mbq))
 			treatment_warn(a, "HO112",
 				       "injection %d: activity unknown: no recovery, no trend",

@@ -6,6 +6,9 @@
  *                       (treatment_slots.c)
  *   treatment_contours  structure sets and rules -> structure set, anatomy, VOIs
  *                       (treatment_vois.c)
+ *   treatment_transforms, treatment_check_frames
+ *                       record and Spatial Registrations -> transforms of the slots; scans that
+ *                       cannot be put on the result grid are refused (treatment_transforms.c)
  *   treatment_inject    record -> injections at their start
  *                       (treatment_injections.c)
  *
@@ -85,6 +88,12 @@ bool treatment_contours_inside(const struct treatment_assessment *a, const struc
 enum status_code treatment_contours(struct treatment_assessment *a,
 				    struct status *st) STATUS_CHECKED;
 void treatment_complete(struct treatment_assessment *a, struct treatment_candidate *candidate);
+void treatment_transforms(struct treatment_assessment *a);
+/* Scans outside the frame of reference of the result grid without a way there: refused, and taken
+ * out. */
+void treatment_check_frames(struct treatment_assessment *a);
+/* Without a baseline, a relaxivity or a settled grid there is no map. */
+void treatment_drop_scans(struct treatment_slots *slots);
 void treatment_group(struct treatment_assessment *a);
 void treatment_fill(struct treatment_assessment *a);
 void treatment_compare_scans(struct treatment_assessment *a);

@@ -7,6 +7,8 @@
 #define TE_TOLERANCE_MS 0.05
 #define SAME_DIRECTION_COS                                                                         \
 	0.99939 /* 2 degrees: planes set anew by hand after the patient came back */
+#define ALIGNED_DIRECTION_COS                                                                      \
+	0.96593 /* 15 degrees: in a frame of reference of its own, and aligned by registration */
 #define SAME_FIELD_T 0.15
 
 /* ---- series of one kind ---- */
@@ -30,12 +32,14 @@ bool treatment_same_echo_times(const struct mr_series *a, const struct mr_series
 	return same;
 }
 
-static bool same_planes(const struct mr_series *a, const struct mr_series *b)
+static bool same_planes(const struct mr_series *a, const struct mr_series *b, bool aligned)
 {
 	double na[3], nb[3];
+	bool one_stay = strcmp(a->grid.frame_of_reference, b->grid.frame_of_reference) == 0;
 	normal_of(&a->grid, na);
 	normal_of(&b->grid, nb);
-	return fabs(na[0] * nb[0] + na[1] * nb[1] + na[2] * nb[2]) >= SAME_DIRECTION_COS;
+	return fabs(na[0] * nb[0] + na[1] * nb[1] + na[2] * nb[2]) >=
+	       (aligned && !one_stay ? ALIGNED_DIRECTION_COS : SAME_DIRECTION_COS);
 }
 
 /* Both unknown is as good as the same: the missing field strength is refused by its own rule. */
@@ -44,9 +48,9 @@ static bool same_field(const struct mr_series *a, const struct mr_series *b)
 	return !(fabs(a->field_strength_t - b->field_strength_t) > SAME_FIELD_T);
 }
 
-static bool same_kind(const struct mr_series *a, const struct mr_series *b)
+static bool same_kind(const struct mr_series *a, const struct mr_series *b, bool aligned)
 {
-	return treatment_same_echo_times(a, b) && same_planes(a, b) && same_field(a, b);
+	return treatment_same_echo_times(a, b) && same_planes(a, b, aligned) && same_field(a, b);
 }
 
 /* How many slots series of this kind would fill. */
@@ -54,10 +58,11 @@ static int slots_of_kind(const struct treatment_assessment *a,
 			 const struct treatment_candidate *candidate)
 {
 	bool filled[RECORD_MAX_INJECTIONS + 1] = {false};
+	bool aligned = a->input->config->register_rigid;
 	int count = 0;
 	for (int i = 0; i < a->n_candidates; i++) {
 		const struct treatment_candidate *other = &a->candidates[i];
-		if (!other->holmium || !same_kind(&other->arranged, &candidate->arranged))
+		if (!other->holmium || !same_kind(&other->arranged, &candidate->arranged, aligned))
 			continue;
 		int slot = other->named_slot >= 0 ? other->named_slot : other->slot;
 		count += !filled[slot];
@@ -90,6 +95,7 @@ static const struct treatment_candidate *baseline_to_be(const struct treatment_a
 void treatment_group(struct treatment_assessment *a)
 {
 	struct treatment_candidate *reference = NULL;
+	bool aligned = a->input->config->register_rigid;
 	int best = 0;
 	for (int i = 0; i < a->n_candidates; i++) {
 		struct treatment_candidate *candidate = &a->candidates[i];
@@ -107,7 +113,7 @@ void treatment_group(struct treatment_assessment *a)
 	for (int i = 0; i < a->n_candidates && reference; i++) {
 		struct treatment_candidate *candidate = &a->candidates[i];
 		const struct mr_series *is = &candidate->arranged, *as = &reference->arranged;
-		if (!candidate->holmium || same_kind(is, as))
+		if (!candidate->holmium || same_kind(is, as, aligned))
 			continue;
 		candidate->holmium = false;
 		if (!treatment_same_echo_times(is, as))
@@ -115,7 +121,7 @@ void treatment_group(struct treatment_assessment *a)
 			    candidate->why, sizeof candidate->why,
 			    "echo times differ from %s (%d from %.2f ms, there %d from %.2f ms)",
 			    reference->label, is->echoes, is->te_ms[0], as->echoes, as->te_ms[0]);
-		else if (!same_planes(is, as))
+		else if (!same_planes(is, as, aligned))
 			snprintf(candidate->why, sizeof candidate->why,
 				 "other slice orientation than %s", reference->label);
 		else

@@ -32,6 +32,26 @@ static bool within_window(const struct treatment_assessment *a, double time_s)
 			      config->hours_after_last * HOUR_S);
 }
 
+/* Drawn on a series of this treatment: around its injections, or in a study that the record names.
+ */
+static bool belongs(const struct treatment_assessment *a, const struct treatment_candidate *on)
+{
+	const struct treatment_record *record = a->input->record;
+	for (int i = 0; i < record->n_studies; i++) {
+		if (strcmp(record->study_uid[i], on->series->study_instance_uid) == 0)
+			return true;
+	}
+	return within_window(a, on->acquired_s);
+}
+
+/* Whether anything could carry regions from one frame of reference to another; if then nothing
+ * does, treatment_check_frames() says so. */
+static bool can_be_carried(const struct treatment_assessment *a)
+{
+	return a->input->config->register_rigid || a->input->record->n_transforms > 0 ||
+	       a->input->n_registrations > 0;
+}
+
 static enum set_fit fit_of_set(const struct treatment_assessment *a,
 			       const struct rt_structure_set *set)
 {
@@ -46,7 +66,9 @@ static enum set_fit fit_of_set(const struct treatment_assessment *a,
 			return SET_OTHER_FRAME;
 		if (!frame[0] || strcmp(treatment_frame(on), frame) == 0)
 			return SET_USABLE;
-		return within_window(a, on->acquired_s) ? SET_OTHER_FRAME : SET_FOREIGN;
+		if (!belongs(a, on))
+			return SET_FOREIGN;
+		return can_be_carried(a) ? SET_USABLE : SET_OTHER_FRAME;
 	}
 	if (!frame[0] || strcmp(set_frame, frame) == 0)
 		return set->referenced_series_uid[0] ? SET_AWAITS_SERIES : SET_USABLE;
@@ -55,7 +77,10 @@ static enum set_fit fit_of_set(const struct treatment_assessment *a,
 	double drawn_s = site_time_to_utc(set->datetime, "", a->input->config->time_zone);
 	double earliest_s =
 	    a->input->record->injections[0].start_s - a->input->config->hours_before_first * HOUR_S;
-	return drawn_s < earliest_s ? SET_FOREIGN : SET_OTHER_FRAME;
+	if (drawn_s < earliest_s)
+		return SET_FOREIGN;
+	return can_be_carried(a) && set->referenced_series_uid[0] ? SET_AWAITS_SERIES
+								  : SET_OTHER_FRAME;
 }
 
 /* Date and time of the set itself decide; the UID makes the order total. */
@@ -124,8 +149,8 @@ void treatment_choose_contours(struct treatment_assessment *a)
 		treatment_refuse(a,
 				 "contours \"%s\" are in another frame of reference (%s) than the "
 				 "scans (%s)%s%s: draw "
-				 "them on a series of the same stay in the scanner; images cannot "
-				 "be aligned yet",
+				 "them on a series of the same stay in the scanner, or switch "
+				 "rigid registration on",
 				 set_name(&sets[other]), sets[other].frame_of_reference_uid,
 				 a->reference ? treatment_frame(a->reference) : "none",
 				 on ? ", drawn on " : "", on ? on->label : "");
@@ -214,6 +239,8 @@ static void add_voi(struct treatment_assessment *a, int index, const struct rt_r
 	voi->role = dosimetry_role(role);
 	snprintf(voi->name, sizeof voi->name, "%s", roi->name);
 	snprintf(voi->part_name, sizeof voi->part_name, "%s", said ? said->part : "");
+	if (voi->role == VOI_TUMOUR)
+		snprintf(voi->group, sizeof voi->group, "%s", said ? said->group : "");
 	if (roi->ignored_contours > 0)
 		treatment_warn(
 		    a, "HO119",
@@ -252,6 +279,34 @@ static void name_missing_vois(struct treatment_assessment *a)
 	}
 }
 
+/* A group is a VOI of its own, behind its members. One tumour alone is no group. */
+static void add_group(struct treatment_assessment *a, const char *name)
+{
+	struct treatment_slots *slots = a->slots;
+	int members = 0;
+	for (int i = 0; i < slots->n_vois; i++) {
+		if (slots->vois[i].roi < 0 && strcasecmp(slots->vois[i].name, name) == 0)
+			return; /* there already */
+		if (slots->vois[i].roi >= 0 && strcasecmp(slots->vois[i].name, name) == 0) {
+			treatment_refuse(a, "group \"%s\" has the name of a region", name);
+			return;
+		}
+		members += strcasecmp(slots->vois[i].group, name) == 0;
+	}
+	if (members < 2) {
+		treatment_warn(a, "HO119", "group \"%s\" has one tumour only and is left out",
+			       name);
+		return;
+	}
+	if (slots->n_vois == DOSIMETRY_MAX_VOIS) {
+		treatment_refuse(a, "more than %d regions and groups", DOSIMETRY_MAX_VOIS);
+		return;
+	}
+	struct treatment_voi *group = &slots->vois[slots->n_vois++];
+	*group = (struct treatment_voi){.roi = -1, .role = VOI_GROUP};
+	snprintf(group->name, sizeof group->name, "%s", name);
+}
+
 static void find_vois(struct treatment_assessment *a)
 {
 	const struct rt_structure_set *set = &a->input->structure_sets[a->slots->structure_set];
@@ -276,6 +331,13 @@ static void find_vois(struct treatment_assessment *a)
 		}
 	}
 	name_missing_vois(a);
+	int regions = a->slots->n_vois;
+	for (int i = 0; i < regions; i++) {
+		char group[sizeof a->slots->vois[i].group];
+		memcpy(group, a->slots->vois[i].group, sizeof group);
+		if (group[0])
+			add_group(a, group);
+	}
 	if (a->slots->n_vois == 0)
 		treatment_wait(a, "contours: none of \"%s\" has a role", set_name(set));
 }

@@ -315,28 +315,40 @@ static void copy_contour(struct dataset *ds, unsigned to_roi, unsigned from_roi,
 	free(points);
 }
 
-static void a_late_contour_set_gives_a_new_report_only(void **state)
+/* The liver is what scans are aligned by: other contours, other maps, as versions of their own.
+ * Without alignment the maps stand. */
+static void late_contours_make_maps_again_where_they_align(void **state)
 {
 	(void)state;
-	struct node node = whole_treatment("late");
-	int done[3];
-	plan(&node);
-	run_all(&node, done);
+	for (int aligned = 0; aligned < 2; aligned++) {
+		struct node node = whole_treatment(aligned ? "late-aligned" : "late");
+		int done[3];
+		node.config->register_rigid = aligned;
+		plan(&node);
+		run_all(&node, done);
 
-	struct dataset *ds = read_contours();
-	copy_contour(ds, 0, 0, 0, 1);
-	add_contours(&node, ds);
-	assert_int_equal(plan(&node), 1);
-	run_all(&node, done);
-	assert_int_equal(done[JOB_FIT] + done[JOB_MAP], 0);
-	assert_int_equal(done[JOB_REPORT], 1);
-	struct queue_result_row *rows = NULL;
-	int count = list_results(&rows, &node);
-	assert_int_equal(count, 4);
-	assert_string_not_equal(rows[3].sop_instance_uid, rows[2].sop_instance_uid);
-	assert_true(file_contains(rows[3].path, rows[2].sop_instance_uid));
-	free(rows);
-	node_free(&node);
+		struct dataset *ds = read_contours();
+		copy_contour(ds, 0, 0, 0, 1);
+		add_contours(&node, ds);
+		assert_int_equal(plan(&node), aligned ? 3 : 1);
+		run_all(&node, done);
+		assert_int_equal(done[JOB_FIT], 0);
+		assert_int_equal(done[JOB_MAP], aligned ? 2 : 0);
+		assert_int_equal(done[JOB_REPORT], 1);
+		struct queue_result_row *rows = NULL;
+		int count = list_results(&rows, &node);
+		assert_int_equal(count, aligned ? 6 : 4);
+		if (aligned)
+			assert_int_equal(rows[3].version, 2);
+		/* the report names the one that it replaces, and the doses that hold */
+		assert_int_equal(rows[count - 1].kind, JOB_REPORT);
+		assert_true(file_contains(rows[count - 1].path, rows[2].sop_instance_uid));
+		int doses = aligned ? 3 : 0;
+		assert_true(file_contains(rows[count - 1].path, rows[doses].sop_instance_uid));
+		assert_true(file_contains(rows[count - 1].path, rows[doses + 1].sop_instance_uid));
+		free(rows);
+		node_free(&node);
+	}
 }
 
 /* Tumour 1 drawn over tumour 2: refused in words where contours are needed; the maps need none. */
@@ -612,8 +624,13 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	assert_int_equal(strlen(a), 64);
 	hash_of(b, JOB_MAP, config, "contours", "record");
 	assert_string_equal(a, b);
-	/* contours: not with the voxelwise baseline, but with the region mean, and in reports */
-	assert_true(config->baseline_voxelwise);
+	/* contours: where scans are aligned by them; else not with the voxelwise baseline, but with
+	 * the region mean; and in reports */
+	assert_true(config->baseline_voxelwise && config->register_rigid);
+	hash_of(b, JOB_MAP, config, "later contours", "record");
+	assert_string_not_equal(a, b);
+	config->register_rigid = false;
+	hash_of(a, JOB_MAP, config, "contours", "record");
 	hash_of(b, JOB_MAP, config, "later contours", "record");
 	assert_string_equal(a, b);
 	config->baseline_voxelwise = false;
@@ -628,10 +645,37 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	hash_of(a, JOB_MAP, config, "", "record");
 	hash_of(b, JOB_MAP, config, "", "other record");
 	assert_string_not_equal(a, b);
+	double dose_constant = config->dose_constant_mj_per_mbq;
 	config->dose_constant_mj_per_mbq += 1;
 	hash_of(b, JOB_MAP, config, "", "record");
 	assert_string_not_equal(a, b);
-	config->dose_constant_mj_per_mbq -= 1;
+	config->dose_constant_mj_per_mbq = dose_constant;
+	/* alignment and kernel */
+	config->registration_margin_mm += 1;
+	hash_of(b, JOB_MAP, config, "", "record");
+	assert_string_not_equal(a, b);
+	config->registration_margin_mm -= 1;
+	config->kernel = true;
+	hash_of(b, JOB_MAP, config, "", "record");
+	assert_string_not_equal(a, b);
+	config->kernel = false;
+	hash_of(b, JOB_MAP, config, "", "record");
+	assert_string_equal(a, b);
+	/* what is measurable, uncertainties and advice: the report alone */
+	for (int setting = 0; setting < 3; setting++) {
+		double *values[] = {&config->limited_above_percent,
+				    &config->relaxivity_uncertainty_percent,
+				    &config->advice_limit_gy};
+		double was = *values[setting];
+		hash_of(a, JOB_REPORT, config, "", "record");
+		*values[setting] = 17;
+		hash_of(b, JOB_REPORT, config, "", "record");
+		assert_string_not_equal(a, b);
+		hash_of(b, JOB_MAP, config, "", "record");
+		*values[setting] = was;
+		hash_of(a, JOB_MAP, config, "", "record");
+		assert_string_equal(a, b);
+	}
 	/* a dose level changes the report and no map; a port changes nothing */
 	hash_of(a, JOB_REPORT, config, "", "record");
 	config->port++;
@@ -688,7 +732,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_treatment_gives_maps_and_a_report),
 	    cmocka_unit_test(the_next_injection_leaves_earlier_maps_alone),
-	    cmocka_unit_test(a_late_contour_set_gives_a_new_report_only),
+	    cmocka_unit_test(late_contours_make_maps_again_where_they_align),
 	    cmocka_unit_test(overlapping_tumours_refuse_the_report_and_no_map),
 	    cmocka_unit_test(refused_contours_leave_the_map),
 	    cmocka_unit_test(a_kill_before_the_commit_changes_no_byte),

@@ -27,6 +27,8 @@ static struct r2star_map make_map(void)
 	assert_ok(volume_new(&map.s0, &grid, 100, &st), &st);
 	assert_ok(volume_new(&map.first_echo, &grid, 90, &st), &st);
 	map.state = calloc(60, 1);
+	map.quality = calloc(60, 1);
+	map.quality[17] = R2STAR_OSCILLATES;
 	for (int v = 0; v < 60; v++) {
 		map.r2star_per_s.samples[v] = (float)(v * 3.5);
 		map.state[v] = (uint8_t)(v % 4);
@@ -82,9 +84,29 @@ static void comes_back_as_it_was(void **state)
 	assert_memory_equal(kept.map.s0.samples, map.s0.samples, 240);
 	assert_memory_equal(kept.map.first_echo.samples, map.first_echo.samples, 240);
 	assert_memory_equal(kept.map.state, map.state, 60);
+	assert_memory_equal(kept.map.quality, map.quality, 60);
 	assert_close(kept.map.sigma, 1.5, 0, 0);
 	assert_close(kept.map.te1_ms, 1.33, 0, 0);
 	assert_true(isnan(kept.map.air_sigma));
+	kept_map_free(&kept);
+	r2star_map_free(&map);
+}
+
+/* A map whose quality nobody looked at does not come back as one of good quality. */
+static void no_quality_stays_none(void **state)
+{
+	(void)state;
+	struct status st = STATUS_INIT;
+	struct kept_map kept;
+	bool found = false;
+	struct r2star_map map = make_map();
+	free(map.quality);
+	map.quality = NULL;
+	assert_ok(map_cache_put(spool, KEY, &map, &st), &st);
+	assert_ok(map_cache_get(&kept, &found, spool, KEY, &st), &st);
+	assert_true(found);
+	assert_null(kept.map.quality);
+	assert_memory_equal(kept.map.state, map.state, 60);
 	kept_map_free(&kept);
 	r2star_map_free(&map);
 }
@@ -98,7 +120,7 @@ static void unknown_is_absent(void **state)
 static void any_changed_byte_makes_it_absent(void **state)
 {
 	(void)state;
-	const long size = 4096 + 60 * 17;
+	const long size = 4096 + 60 * 18;
 	/* magic, version, grid, noise; then first and last of the numbers and the last state */
 	const long at[] = {0, 8, 16, 40, 104, 120, 200, 300, 4096, 4096 + 60 * 16 - 1, size - 1};
 	for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
@@ -116,7 +138,7 @@ static void cut_or_empty_is_absent(void **state)
 	(void)state;
 	char path[256];
 	snprintf(path, sizeof path, "%s/maps/%s.r2s", spool, KEY);
-	const long sizes[] = {4096 + 60 * 17 - 1, 4096, 100, 0};
+	const long sizes[] = {4096 + 60 * 18 - 1, 4096, 100, 0};
 	for (int i = 0; i < 4; i++) {
 		keep();
 		assert_int_equal(truncate(path, sizes[i]), 0);
@@ -161,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(comes_back_as_it_was),
+	    cmocka_unit_test(no_quality_stays_none),
 	    cmocka_unit_test(unknown_is_absent),
 	    cmocka_unit_test(any_changed_byte_makes_it_absent),
 	    cmocka_unit_test(cut_or_empty_is_absent),

@@ -268,10 +268,12 @@ static void test_way_back_makes_everything_again(void **state)
 	assert_int_equal(plan(1000, NULL), 0);
 }
 
-/* One scan of another stay in the scanner: its map is refused, the other is made. */
+/* One scan of another stay in the scanner, and no alignment: its map is refused, the other is made.
+ */
 static void test_refused_scan_leaves_the_other_maps(void **state)
 {
 	(void)state;
+	config->register_rigid = false;
 	add_series(1, "094000", -1), add_series(2, "101500", -1);
 	frame = "1.8";
 	add_series(3, "104500", -1);
@@ -281,6 +283,18 @@ static void test_refused_scan_leaves_the_other_maps(void **state)
 	expect_row("T1|P|", "refused", "after injection 2 is in another frame of reference");
 	finish_all();
 	assert_int_equal(plan(1000, NULL), 0);
+}
+
+/* With alignment every map is planned; which of them can be made shows when it is tried. */
+static void test_scan_of_another_stay_is_planned(void **state)
+{
+	(void)state;
+	add_series(1, "094000", -1), add_series(2, "101500", -1);
+	frame = "1.8";
+	add_series(3, "104500", -1);
+	add_record(1, "1200", "12");
+	assert_int_equal(plan(1000, NULL), 5);
+	assert_int_equal(count(JOB_MAP, JOB_QUEUED), 2);
 }
 
 static void test_missing_image_is_named(void **state)
@@ -409,6 +423,7 @@ int main(void)
 	    planner_test(test_recompute_makes_everything_again),
 	    planner_test(test_way_back_makes_everything_again),
 	    planner_test(test_refused_scan_leaves_the_other_maps),
+	    planner_test(test_scan_of_another_stay_is_planned),
 	    planner_test(test_missing_image_is_named),
 	    planner_test(test_no_record_is_one_row),
 	    planner_test(test_other_issuer_is_said_on_both_sides),

@@ -296,7 +296,7 @@ static void test_position_without_its_part(void **state)
 	const struct treatment_slots *s = assess(f);
 	assert_int_equal(s->injections[0].part_voi, -1);
 	assert_true(
-	    warns(s, "HO119", "position RHA feeds \"Left hemiliver\", but no contour is a part"));
+	    warns(s, "HO134", "position RHA feeds \"Left hemiliver\", but no contour is a part"));
 	copy(f->record.positions[0].part, 260, "liver");
 	s = assess(f);
 	assert_int_equal(s->injections[0].part_voi, -1);

@@ -6,6 +6,7 @@
 static void test_contours_on_another_frame_are_refused(void **state)
 {
 	struct fixture *f = *state;
+	f->config->register_rigid = false;
 	make_whole(f);
 	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
 	const struct treatment_slots *s = assess(f);
@@ -36,6 +37,7 @@ static void to_other_frame(struct instance_info *info)
 static void test_anatomy_in_another_frame_is_refused(void **state)
 {
 	struct fixture *f = *state;
+	f->config->register_rigid = false;
 	make_whole(f);
 	each_instance(&f->series[0], to_other_frame);
 	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
@@ -69,6 +71,7 @@ static void test_earlier_baseline_of_another_stay(void **state)
 static void test_scan_in_another_frame_is_refused(void **state)
 {
 	struct fixture *f = *state;
+	f->config->register_rigid = false;
 	make_whole(f);
 	each_instance(&f->series[3], to_other_frame);
 	const struct treatment_slots *s = assess(f);
@@ -78,6 +81,117 @@ static void test_scan_in_another_frame_is_refused(void **state)
 	assert_int_equal(s->n_after, 1); /* the map before the patient moved stands */
 	assert_true(s->maps_ready);
 	assert_false(s->report_ready);
+}
+
+/* ---- another stay in the scanner, with alignment ---- */
+
+static void test_anatomy_of_another_stay_is_aligned(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	each_instance(&f->series[0], to_other_frame);
+	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->anatomy.index, 0);
+	assert_int_equal(s->n_after, 2);
+	assert_true(s->report_ready);
+	assert_int_equal(s->baseline.transform.given, TREATMENT_NOT_GIVEN);
+	/* a set whose own frame is not that of the series it names contradicts itself */
+	copy(f->sets[0].frame_of_reference_uid, 65, "2.25.1003");
+	s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(s, "in another frame of reference");
+	/* a planning scan of days before is used when the record names its study, and only then */
+	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
+	for (int i = 0; i < f->series[0].n_instances; i++)
+		site_clock(-60 * 24 * 5, f->series[0].instances[i].info.acquisition_datetime,
+			   (char[8]){0});
+	copy(f->series[0].study_instance_uid, 65, "2.25.76");
+	s = assess(f);
+	assert_int_equal(s->anatomy.index, -1);
+	assert_true(leaves(s, "contours \"contours\""));
+	f->record.n_studies = 2;
+	copy(f->record.study_uid[0], 65, "2.25.77");
+	copy(f->record.study_uid[1], 65, "2.25.76");
+	s = assess(f);
+	assert_int_equal(s->anatomy.index, 0);
+	assert_true(s->report_ready);
+}
+
+static void test_scan_of_another_stay_is_aligned(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	each_instance(&f->series[3], to_other_frame);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->n_after, 2);
+	assert_true(s->report_ready);
+}
+
+/* ---- transforms of the site ---- */
+
+static void give(struct fixture *f, const char *from, const char *to, double x_mm)
+{
+	struct record_transform *t = &f->record.transforms[f->record.n_transforms++];
+	rigid_identity(t->matrix);
+	t->matrix[3] = x_mm;
+	copy(t->from_uid, 65, from);
+	copy(t->to_uid, 65, to);
+	copy(t->provenance, 200, "fiducials");
+}
+
+static void test_transform_of_the_record_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->config->register_rigid = false;
+	each_instance(&f->series[3], to_other_frame);
+	give(f, FRAME, OTHER_FRAME, 10);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->n_after, 2);
+	assert_int_equal(s->baseline.transform.given, TREATMENT_NOT_GIVEN); /* one frame */
+	assert_int_equal(s->after[0].transform.given, TREATMENT_NOT_GIVEN);
+	assert_int_equal(s->after[1].transform.given, TREATMENT_FROM_BASELINE);
+	assert_float_equal(s->after[1].transform.matrix[3], 10, 0);
+	assert_true(warns(s, "HO138",
+			  "baseline to series after injection 2: transform of the record: "
+			  "fiducials"));
+	/* one that names the series itself goes before one of the whole frame, here backward */
+	give(f, "2.25.4", "2.25.2", 7);
+	s = assess(f);
+	assert_float_equal(s->after[1].transform.matrix[3], -7, 1e-12);
+	/* from the anatomy straight to the scan */
+	f->record.n_transforms = 0;
+	give(f, "2.25.1", "2.25.4", 5);
+	s = assess(f);
+	assert_int_equal(s->after[1].transform.given, TREATMENT_FROM_ANATOMY);
+	assert_float_equal(s->after[1].transform.matrix[3], 5, 0);
+	/* within one frame of reference only a series can be meant */
+	f->record.n_transforms = 0;
+	give(f, FRAME, "2.25.3", 3);
+	give(f, OTHER_FRAME, FRAME, 2);
+	s = assess(f);
+	assert_float_equal(s->after[0].transform.matrix[3], 3, 0);
+	assert_float_equal(s->after[1].transform.matrix[3], -2, 1e-12);
+}
+
+static void test_baseline_carries_its_stay_along(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->config->register_rigid = false;
+	each_instance(&f->series[0], to_other_frame);
+	copy(f->sets[0].frame_of_reference_uid, 65, OTHER_FRAME);
+	give(f, OTHER_FRAME, FRAME, 4);
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->state, TREATMENT_READY);
+	assert_int_equal(s->n_after, 2);
+	assert_int_equal(s->baseline.transform.given, TREATMENT_FROM_ANATOMY);
+	assert_float_equal(s->baseline.transform.matrix[3], 4, 0);
+	assert_int_equal(s->after[0].transform.given, TREATMENT_FROM_ANATOMY);
 }
 
 static void test_regions_without_contours_or_role_are_listed(void **state)
@@ -192,6 +306,10 @@ int main(void)
 	    TEST(test_anatomy_in_another_frame_is_refused),
 	    TEST(test_earlier_baseline_of_another_stay),
 	    TEST(test_scan_in_another_frame_is_refused),
+	    TEST(test_anatomy_of_another_stay_is_aligned),
+	    TEST(test_scan_of_another_stay_is_aligned),
+	    TEST(test_transform_of_the_record_is_taken),
+	    TEST(test_baseline_carries_its_stay_along),
 	    TEST(test_regions_without_contours_or_role_are_listed),
 	    TEST(test_two_roles_are_refused),
 	    TEST(test_two_livers_are_refused),
