@@ -45,6 +45,8 @@
 #include "evidence.h"
 #include "outline.h"
 
+struct report_emission; /* measurement_report_emission.h */
+
 struct report_voi {
 	const char *name; /* also the tracking identifier */
 	enum voi_role role;
@@ -125,6 +127,10 @@ struct report_input {
 	 * reported in its place. */
 	const struct report_alignment *alignments;
 	int n_alignments;
+	/* SPECT or PET of this treatment: their figures stand beside those from MRI in every group.
+	 */
+	const struct report_emission *emissions;
+	int n_emissions;
 	/* "rigid, liver with 10 mm around it", as configured; NULL: not said */
 	const char *alignment_method;
 	const struct evidence_instance *predecessor; /* SR that this one replaces, NULL: none */

@@ -63,6 +63,9 @@ void report_uncertainty(struct sr_tree *tree, enum code_id name,
 void report_reliability(struct sr_tree *tree, enum code_id name,
 			const struct dosimetry_voi_result *figures);
 
+/* At the end of a group: what emission images say of the VOI; nothing without any. */
+void report_emission(struct sr_tree *tree, const struct report_input *input, int voi);
+
 void report_warnings(struct sr_tree *tree, const struct report_input *input);
 void report_administrations(struct sr_tree *tree, const struct report_input *input);
 void report_time_points(struct sr_tree *tree, const struct report_input *input);
