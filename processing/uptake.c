@@ -2,9 +2,9 @@
 
 #include <math.h>
 
-#include "distribution.h"
+#include "student_t.h"
 
-#define UPPER_TAIL	 0.975	   /* of a two-sided 95 % interval */
+#define CONFIDENCE	 0.95
 #define HARDLY_ANY_SHARE (1.0 / 3) /* of the targeted liver's mean dose; reasons in uptake.h */
 
 /* All numbers known and the activity rising from point to point. */
@@ -47,7 +47,7 @@ static struct line line_fit(const double *x, const double *y, int points)
 	}
 	if (points > 2) {
 		line.scatter = sqrt(squares / (points - 2));
-		line.t = distribution_student_t_quantile(UPPER_TAIL, points - 2);
+		line.t = student_t_quantile(CONFIDENCE, points - 2);
 	}
 	return line;
 }

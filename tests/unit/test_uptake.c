@@ -1,6 +1,7 @@
 /* T6, bands and predictions against scipy.stats (linregress, t.ppf), Fieller's bounds against the
  * roots that scipy.optimize.brentq finds, and the cases in which nothing can be said. */
 #include "check.h"
+#include "student_t.h"
 #include "uptake.h"
 
 static const double SHARE[] = {10, 40, 70, 100};
@@ -74,6 +75,25 @@ static void nothing_is_said_without_ground(void **state)
 	assert_true(isnan(uptake_assess(SHARE, hole, 4, 10, NAN).expected_gy));
 	assert_string_equal(uptake_trend_name(UPTAKE_NOT_ASSESSED), "not assessed");
 	assert_string_equal(uptake_trend_name(UPTAKE_SATURATING), "saturating");
+}
+
+/* scipy.stats.t.ppf(0.975, n); ppf(0.995, n). One degree of freedom is tan(pi p / 2). */
+static void student_t_as_scipy(void **state)
+{
+	(void)state;
+	assert_close(student_t_quantile(0.95, 1), tan(acos(-1.0) * 0.95 / 2), 0, 1e-13);
+	assert_close(student_t_quantile(0.95, 2), 4.302652729911275, 0, 1e-9);
+	assert_close(student_t_quantile(0.95, 3), 3.182446305284263, 0, 1e-9);
+	assert_close(student_t_quantile(0.95, 7), 2.3646242510102993, 0, 1e-9);
+	assert_close(student_t_quantile(0.95, 30), 2.0422724563012373, 0, 1e-8);
+	assert_close(student_t_quantile(0.99, 1), 63.65674116287399, 0, 1e-9);
+	assert_close(student_t_quantile(0.99, 30), 2.7499956535670305, 0, 1e-8);
+	assert_close(student_t_quantile(0.90, 7), 1.894578605061305, 0, 1e-9);
+	for (int n = 1; n < 40; n++)
+		assert_close(student_t_central_share(student_t_quantile(0.9, n), n), 0.9, 1e-13, 0);
+	assert_true(isnan(student_t_quantile(0.95, 0)));
+	assert_true(isnan(student_t_quantile(1, 5)));
+	assert_true(isnan(student_t_central_share(-1, 5)));
 }
 
 static const double MBQ[] = {400, 1600, 2800, 4000, 5200};
@@ -171,6 +191,7 @@ int main(void)
 	    cmocka_unit_test(intercept_is_free),
 	    cmocka_unit_test(line_is_least_squares),
 	    cmocka_unit_test(nothing_is_said_without_ground),
+	    cmocka_unit_test(student_t_as_scipy),
 	    cmocka_unit_test(band_is_the_prediction_interval),
 	    cmocka_unit_test(next_injection_is_predicted),
 	    cmocka_unit_test(prediction_becomes_expectation),
