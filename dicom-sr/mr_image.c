@@ -3,12 +3,12 @@
 
 #include <math.h>
 
+#include "mr_image_parts.h"
 #include "tags.h"
-#include "writer.h"
 
 #define MR_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.4"
 
-static void write_patient_and_study(struct writer *w, const struct mr_image_study *study)
+void mr_image_write_study(struct writer *w, const struct mr_image_study *study)
 {
 	writer_string(w, AT(TAG_PatientName), study->patient_name);
 	writer_string(w, AT(TAG_PatientID), study->patient_id);
@@ -25,6 +25,14 @@ static void write_patient_and_study(struct writer *w, const struct mr_image_stud
 	writer_string(w, AT(TAG_StudyDescription), study->study_description);
 }
 
+void mr_image_write_equipment(struct writer *w)
+{
+	writer_string(w, AT(TAG_Manufacturer), "holmia");
+	writer_string(w, AT(TAG_ManufacturerModelName), "synthetic phantom");
+	writer_string(w, AT(TAG_SoftwareVersions), HOLMIA_VERSION);
+	writer_string(w, AT(TAG_StationName), "PHANTOM");
+}
+
 static void write_series(struct writer *w, const struct mr_image_series *series)
 {
 	writer_string(w, AT(TAG_Modality), "MR");
@@ -37,10 +45,7 @@ static void write_series(struct writer *w, const struct mr_image_series *series)
 	writer_string(w, AT(TAG_PatientPosition), "HFS");
 	writer_string(w, AT(TAG_FrameOfReferenceUID), series->grid->frame_of_reference);
 	writer_empty(w, AT(TAG_PositionReferenceIndicator));
-	writer_string(w, AT(TAG_Manufacturer), "holmia");
-	writer_string(w, AT(TAG_ManufacturerModelName), "synthetic phantom");
-	writer_string(w, AT(TAG_SoftwareVersions), HOLMIA_VERSION);
-	writer_string(w, AT(TAG_StationName), "PHANTOM");
+	mr_image_write_equipment(w);
 }
 
 static void write_acquisition(struct writer *w, const struct mr_image_series *series)
@@ -67,23 +72,21 @@ static void write_acquisition(struct writer *w, const struct mr_image_series *se
 	writer_string(w, AT(TAG_ReceiveCoilName), "none (synthetic)");
 }
 
-/* Direction of a step without its length, rounded to what a decimal string keeps. */
-static void unit_vector(double unit[3], const double step_mm[3], double length_mm)
+void mr_image_unit_vector(double unit[3], const double step_mm[3], double length_mm)
 {
 	for (int axis = 0; axis < 3; axis++)
 		unit[axis] = round(step_mm[axis] / length_mm * 1e12) / 1e12 + 0.0; /* no -0 */
 }
 
-static void write_plane(struct writer *w, const struct mr_image_series *series, int slice)
+void mr_image_write_plane(struct writer *w, const struct grid *grid, int slice)
 {
-	const struct grid *grid = series->grid;
 	const double voxel[3] = {0, 0, slice};
 	double position[3], orientation[6], location = 0;
 	double spacing[2] = {grid_spacing_mm(grid, 1), grid_spacing_mm(grid, 0)};
 	double thickness = grid_spacing_mm(grid, 2);
 	grid_to_patient(grid, voxel, position);
-	unit_vector(orientation, grid->column_step_mm, spacing[1]);
-	unit_vector(orientation + 3, grid->row_step_mm, spacing[0]);
+	mr_image_unit_vector(orientation, grid->column_step_mm, spacing[1]);
+	mr_image_unit_vector(orientation + 3, grid->row_step_mm, spacing[0]);
 	for (int axis = 0; axis < 3; axis++) {
 		location += position[axis] * grid->slice_step_mm[axis] / thickness;
 		position[axis] = round(position[axis] * 1e9) / 1e9 + 0.0;
@@ -97,10 +100,8 @@ static void write_plane(struct writer *w, const struct mr_image_series *series, 
 	writer_doubles(w, AT(TAG_SliceLocation), &location, 1);
 }
 
-static void write_pixels(struct writer *w, const struct mr_image_series *series,
-			 const uint16_t *pixels)
+void mr_image_write_pixel_form(struct writer *w, const struct grid *grid)
 {
-	const struct grid *grid = series->grid;
 	writer_int(w, AT(TAG_SamplesPerPixel), 1);
 	writer_string(w, AT(TAG_PhotometricInterpretation), "MONOCHROME2");
 	writer_int(w, AT(TAG_Rows), grid->rows);
@@ -109,6 +110,13 @@ static void write_pixels(struct writer *w, const struct mr_image_series *series,
 	writer_int(w, AT(TAG_BitsStored), 16);
 	writer_int(w, AT(TAG_HighBit), 15);
 	writer_int(w, AT(TAG_PixelRepresentation), 0);
+}
+
+static void write_pixels(struct writer *w, const struct mr_image_series *series,
+			 const uint16_t *pixels)
+{
+	const struct grid *grid = series->grid;
+	mr_image_write_pixel_form(w, grid);
 	writer_doubles(w, AT(TAG_WindowCenter), &series->window_centre, 1);
 	writer_doubles(w, AT(TAG_WindowWidth), &series->window_width, 1);
 	if (w->code == STATUS_OK)
@@ -127,13 +135,13 @@ enum status_code mr_image_build(struct dataset **ds, const struct mr_image_serie
 	writer_string(&w, AT(TAG_SOPClassUID), MR_IMAGE_STORAGE);
 	writer_string(&w, AT(TAG_SOPInstanceUID), sop_instance_uid);
 	writer_string(&w, AT(TAG_TimezoneOffsetFromUTC), series->study->utc_offset);
-	write_patient_and_study(&w, series->study);
+	mr_image_write_study(&w, series->study);
 	write_series(&w, series);
 	write_acquisition(&w, series);
 	writer_int(&w, AT(TAG_InstanceNumber), instance_number);
 	writer_doubles(&w, AT(TAG_EchoTime), &te_ms, 1);
 	writer_int(&w, AT(TAG_EchoNumbers), echo + 1);
-	write_plane(&w, series, slice);
+	mr_image_write_plane(&w, series->grid, slice);
 	write_pixels(&w, series, pixels);
 	if (w.code != STATUS_OK) {
 		dataset_free(made);

@@ -67,7 +67,8 @@ static enum status_code make_treatment(struct phantom_treatment *treatment,
 		    phantom_write_abdomen(treatment, unfinished, st) != STATUS_OK)
 			return st->code;
 	}
-	if (phantom_write_structures(treatment, unfinished, st) != STATUS_OK)
+	if (phantom_write_structures(treatment, unfinished, st) != STATUS_OK ||
+	    (options->emission && phantom_write_emission(treatment, unfinished, st) != STATUS_OK))
 		return st->code;
 	snprintf(path, sizeof path, "%s/treatment.xml", options->out);
 	if (phantom_write_record(treatment, path, st) != STATUS_OK)

@@ -39,6 +39,8 @@ struct phantom_position {
 struct phantom_options {
 	const char *out, *onto; /* onto NULL: the abdomen */
 	const char *unimaged;	/* id of a position; NULL */
+	const char *emission;	/* "pet", "spect"; NULL: no follow-up scan */
+	double psf_mm;		/* of that scan */
 	char patient_id[65];
 	char date[9]; /* YYYYMMDD */
 	double seed;
@@ -79,6 +81,15 @@ struct phantom_series {
 	struct phantom_pose pose;
 };
 
+/* The follow-up scan of --emission. */
+struct phantom_emission_scan {
+	bool pet; /* PET in BQML, else NM in counts */
+	int start_min;
+	char study_uid[65], series_uid[65], datetime[24];
+	struct grid grid;
+	double cps_per_mbq, duration_s;
+};
+
 struct phantom_treatment {
 	struct phantom_options options;
 	char hash[65]; /* of the options (and of the images under --onto) */
@@ -97,6 +108,7 @@ struct phantom_treatment {
 	int injection_min[PHANTOM_MAX_INJECTIONS]; /* start, minutes after midnight */
 	int share_of[PHANTOM_MAX_INJECTIONS];	   /* index into options.percent */
 	double injection_mass_mg[PHANTOM_MAX_INJECTIONS];
+	struct phantom_emission_scan emission;
 	double sigma; /* --onto: noise SD of the real series; else NaN */
 };
 
@@ -117,7 +129,8 @@ enum status_code phantom_plan_course(struct phantom_treatment *treatment,
 /* Name of the group of tumours that --group makes; NULL for others. */
 const char *phantom_group_of(const struct phantom_treatment *treatment, int tumour);
 
-/* Minutes after midnight of the day -> YYYYMMDDHHMMSS, or ISO 8601 with zone. */
+/* Minutes after midnight of the day, or of a day after it -> YYYYMMDDHHMMSS, or ISO 8601 with zone.
+ */
 void phantom_datetime(char text[24], const char *date, int minutes);
 void phantom_iso_time(char text[32], const char *date, int minutes);
 
@@ -135,6 +148,11 @@ void phantom_mr_series(struct mr_image_series *out, const struct phantom_treatme
 enum status_code phantom_write_image(const struct phantom_treatment *treatment, const char *folder,
 				     int series, int slice, int echo, const uint16_t *pixels,
 				     struct status *st) STATUS_CHECKED;
+
+/* phantom_emission_files.c: nothing without --emission. */
+void phantom_plan_emission(struct phantom_treatment *treatment);
+enum status_code phantom_write_emission(const struct phantom_treatment *treatment,
+					const char *unfinished, struct status *st) STATUS_CHECKED;
 
 /* phantom_rack.c: a scan of vials instead of a treatment. */
 enum status_code phantom_write_rack(const struct phantom_options *options, const char *unfinished,

@@ -57,6 +57,10 @@ static const char usage[] =
     "  --group                   the record groups Tumour 1 and Tumour 2\n"
     "\n"
     "Other:\n"
+    "  --emission pet|spect      a scan two days later, 4.8 mm voxels, Poisson noise: PET images "
+    "in\n"
+    "                            Bq/mL (quantitative SPECT), or an NM image in counts\n"
+    "  --psf MM                  width at half maximum of its point spread (0)\n"
     "  --vials                   in place of a treatment a scan of ten vials of 0 to 8 mg/mL for\n"
     "                            holmia calibrate; OUT/vials.csv and OUT/vials.json hold the "
     "truth\n"
@@ -174,6 +178,13 @@ static void parse_unimaged(struct phantom_options *options, const char *text, st
 	options->unimaged = text;
 }
 
+static void parse_emission(struct phantom_options *options, const char *text, struct status *st)
+{
+	options->emission = text;
+	if (strcmp(text, "pet") != 0 && strcmp(text, "spect") != 0)
+		status_fail(st, STATUS_CONFIG, "--emission %s: expected pet or spect", text);
+}
+
 static void parse_onto(struct phantom_options *options, const char *text, struct status *st)
 {
 	(void)st;
@@ -208,6 +219,7 @@ static const struct number_option numbers[] = {
     {"leave-scanner", offsetof(struct phantom_options, leaves_after), 1, PHANTOM_MAX_INJECTIONS, 1},
     {"breathing", offsetof(struct phantom_options, breathing_mm), 0, 10, 1},
     {"fat", offsetof(struct phantom_options, fat_percent), 0, 50, 1},
+    {"psf", offsetof(struct phantom_options, psf_mm), 0, 30, 1},
     {"threads", offsetof(struct phantom_options, threads), 1, 64, 1},
 };
 #define N_NUMBERS (int)(sizeof numbers / sizeof numbers[0])
@@ -240,6 +252,7 @@ static const struct text_option texts[] = {
     {"date", parse_date},
     {"positions", parse_positions},
     {"unimaged", parse_unimaged},
+    {"emission", parse_emission},
 };
 #define N_TEXTS (int)(sizeof texts / sizeof texts[0])
 
@@ -314,8 +327,9 @@ static void check_combination(struct phantom_options *options, struct status *st
 	bool moved = options->motion[0] > 0 || options->motion[1] > 0 ||
 		     options->leaves_after > 0 || options->breathing_mm > 0;
 	int imaged = 0;
-	if (options->onto && (uneven || moved || options->gas || options->sharp ||
-			      options->fat_percent > 0 || options->n_positions > 0))
+	if (options->onto &&
+	    (uneven || moved || options->gas || options->sharp || options->fat_percent > 0 ||
+	     options->n_positions > 0 || options->emission))
 		status_fail(st, STATUS_CONFIG,
 			    "--onto takes the images as they are: no motion, tissue or positions");
 	if (options->sharp && uneven)

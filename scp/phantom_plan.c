@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "holmium.h"
 #include "uid.h"
@@ -34,15 +35,26 @@ static const double specific_activity_mbq_per_mg[PHANTOM_MAX_POSITIONS] = {12.0,
 #define APART_MM  15.0
 #define APART_DEG 8.0
 
+static struct tm broken_down(const char *date, int minutes)
+{
+	struct tm day = {.tm_min = minutes, .tm_isdst = 0};
+	(void)sscanf(date, "%4d%2d%2d", &day.tm_year, &day.tm_mon, &day.tm_mday);
+	day.tm_year -= 1900;
+	day.tm_mon -= 1;
+	(void)timegm(&day); /* carries minutes into hours and days */
+	return day;
+}
+
 void phantom_datetime(char text[24], const char *date, int minutes)
 {
-	snprintf(text, 24, "%.8s%02d%02d00", date, minutes / 60 % 24, minutes % 60);
+	struct tm day = broken_down(date, minutes);
+	(void)strftime(text, 24, "%Y%m%d%H%M00", &day);
 }
 
 void phantom_iso_time(char text[32], const char *date, int minutes)
 {
-	snprintf(text, 32, "%.4s-%.2s-%.2sT%02d:%02d:00%s", date, date + 4, date + 6,
-		 minutes / 60 % 24, minutes % 60, PHANTOM_ISO_OFFSET);
+	struct tm day = broken_down(date, minutes);
+	(void)strftime(text, 32, "%Y-%m-%dT%H:%M:00" PHANTOM_ISO_OFFSET, &day);
 }
 
 /* A grid centred on the origin, turned by deg about x and a third of it about y. */
@@ -150,6 +162,7 @@ static void plan_day(struct phantom_treatment *treatment)
 		course->feeds[j] = options->positions[position].feeds;
 	}
 	plan_series(treatment);
+	phantom_plan_emission(treatment);
 }
 
 static void plan_activity(struct phantom_treatment *treatment)
@@ -263,6 +276,8 @@ static enum status_code hash_options(struct phantom_treatment *treatment, struct
 		digest_double(digest, options->positions[i].percent);
 		digest_double(digest, options->positions[i].unimaged);
 	}
+	digest_text(digest, options->emission ? options->emission : "");
+	digest_double(digest, options->psf_mm);
 	digest_finish(digest, treatment->hash);
 	return STATUS_OK;
 }

@@ -75,6 +75,8 @@ enum status_code phantom_write_record(const struct phantom_treatment *treatment,
 		treatment->options.patient_id);
 	for (int i = 0; i < treatment->n_sessions; i++)
 		fprintf(file, "  <study uid=\"%s\"/>\n", treatment->sessions[i].study_uid);
+	if (treatment->options.emission)
+		fprintf(file, "  <study uid=\"%s\"/>\n", treatment->emission.study_uid);
 	fputs("  <product name=\"QuiremSpheres\" holmium-content-percent=\"19.5\"/>\n", file);
 	for (int i = 0; i < treatment->options.n_positions; i++)
 		put_position(file, treatment, i);

@@ -218,6 +218,22 @@ static void put_injections(FILE *file, const struct phantom_treatment *treatment
 	put_numbers(file, "recovery", recovery, course->injections, ",\n");
 }
 
+static void put_emission(FILE *file, const struct phantom_treatment *treatment)
+{
+	const struct phantom_emission_scan *scan = &treatment->emission;
+	char start[32];
+	if (!treatment->options.emission)
+		return;
+	phantom_iso_time(start, treatment->options.date, scan->start_min);
+	fprintf(file,
+		"  \"emission\": {\"kind\": \"%s\", \"series_uid\": \"%s\", "
+		"\"scan_start\": \"%s\",\n    ",
+		treatment->options.emission, scan->series_uid, start);
+	put_number(file, "scan_duration_s", scan->duration_s, ", ");
+	put_number(file, "sensitivity_cps_per_mbq", scan->cps_per_mbq, ", ");
+	put_number(file, "point_spread_mm", treatment->options.psf_mm, "},\n");
+}
+
 static void put_parameters(FILE *file, const struct phantom_treatment *treatment)
 {
 	const struct phantom_options *options = &treatment->options;
@@ -295,6 +311,7 @@ enum status_code phantom_write_truth(const struct phantom_treatment *treatment, 
 	if (treatment->anatomy.grid.slices > 0)
 		put_grid(file, "anatomy_grid", &treatment->sessions[0].anatomy_grid, ",\n");
 	put_injections(file, treatment);
+	put_emission(file, treatment);
 	put_transforms(file, treatment);
 	put_vois(file, treatment);
 	fprintf(file, "  \"vois_drawn_on\": \"%s\"\n}\n",
