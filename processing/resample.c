@@ -1,6 +1,7 @@
 #include "resample.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
  * must not blur an identity nor push the outermost face out of the volume. */
 static const double SNAP_VOXEL = 1e-6;
 
+enum { STRETCH = 128 }; /* voxels of a row located together */
+
 /* Where one coordinate falls: between samples `low` and `low + step`, `part` of the way. */
 struct between {
 	int low;
@@ -17,11 +20,18 @@ struct between {
 	float part;
 };
 
+struct resampling;
+struct stretch;
+typedef void fill_code(struct stretch *stretch, const struct resampling *job, const double start[3],
+		       float *out);
+
 struct resampling {
 	const struct volume *from;
 	struct volume *to;
 	double matrix[3][3], offset[3]; /* target voxel -> source voxel */
 	int source_size[3];
+	fill_code *fill;
+	bool vectors;		       /* the straight loops can be used */
 	const struct between *axis[3]; /* per target index; only where the axes run side by side */
 };
 
@@ -46,25 +56,27 @@ static inline bool locate(double position, int size, struct between *where)
 	return true;
 }
 
-/* The rule for neighbours that were not measured. */
+/* The rule for neighbours that were not measured. Where none was (air), it is quick. */
 static float sample_with_gaps(const float *at, const size_t stride[3], const float part[3])
 {
+	const size_t far_corner = stride[0] + stride[1] + stride[2];
 	float sum = 0, weight = 0;
 
+	if (isnan(at[0]) && isnan(at[far_corner]) && isnan(at[stride[0]]) && isnan(at[stride[1]]) &&
+	    isnan(at[stride[2]]) && isnan(at[far_corner - stride[0]]) &&
+	    isnan(at[far_corner - stride[1]]) && isnan(at[far_corner - stride[2]]))
+		return NAN;
+
 	for (int corner = 0; corner < 8; corner++) {
-		float w = 1;
-		size_t index = 0;
+		const bool x = corner & 1, y = corner & 2, z = corner & 4;
+		const float w = (x ? part[0] : 1 - part[0]) * (y ? part[1] : 1 - part[1]) *
+				(z ? part[2] : 1 - part[2]);
+		const float value =
+		    at[(x ? stride[0] : 0) + (y ? stride[1] : 0) + (z ? stride[2] : 0)];
+		const bool counts = w > 0 && value == value;
 
-		for (int a = 0; a < 3; a++) {
-			bool far = (corner >> a) & 1;
-
-			w *= far ? part[a] : 1 - part[a];
-			index += far ? stride[a] : 0;
-		}
-		if (w > 0 && !isnan(at[index])) {
-			sum += w * at[index];
-			weight += w;
-		}
+		sum += counts ? w * value : 0;
+		weight += counts ? w : 0;
 	}
 	return weight >= 0.5F - 1e-6F ? sum / weight : NAN;
 }
@@ -91,24 +103,138 @@ static inline float sample_at(const struct volume *from, struct between x, struc
 	return isnan(value) ? sample_with_gaps(at, stride, part) : value;
 }
 
-/* One row of the target in any direction through the source. */
+/* A stretch of a row of the target in any direction through the source: straight loops that a
+ * compiler makes vectors of, in single steps that IEEE 754 fixes to the last bit. Where there is no
+ * sample on either side `plain` is 0, and the value means nothing. */
+struct stretch {
+	int first[STRETCH]; /* index of the lowest corner */
+	float part[3][STRETCH];
+	int32_t plain[STRETCH];
+};
+
+__attribute__((always_inline)) static inline void fill_stretch(struct stretch *stretch,
+							       const struct resampling *job,
+							       const double start[3], float *out)
+{
+	const float *from = job->from->samples;
+	const int row = job->from->grid.columns, slice = row * job->from->grid.rows;
+	const int stride[3] = {1, row, slice};
+	/* not one slice, row or column only, and few enough for the index */
+	const int32_t large = job->vectors;
+
+	memset(stretch->first, 0, sizeof stretch->first);
+	for (int i = 0; i < STRETCH; i++)
+		stretch->plain[i] = large;
+	for (int a = 0; a < 3; a++) {
+		const double step = job->matrix[a][0], last = job->source_size[a] - 1 - SNAP_VOXEL;
+		const double begin = start[a];
+		float *part = stretch->part[a];
+
+		for (int i = 0; i < STRETCH; i++) {
+			double position = begin + i * step;
+			bool plain = (position >= 0) & (position < last);
+			double safe = plain ? position : 0;
+			int low = (int)safe;
+			double over = safe - low;
+			bool next = over > 1 - SNAP_VOXEL;
+
+			stretch->first[i] += stride[a] * (next ? low + 1 : low);
+			stretch->plain[i] &= plain;
+			part[i] = (over < SNAP_VOXEL) | next ? 0 : (float)over;
+		}
+	}
+	if (!large)
+		return;
+	for (int i = 0; i < STRETCH; i++) {
+		const int at = stretch->first[i] & -stretch->plain[i]; /* 0 when not plain */
+		const float x = stretch->part[0][i], y = stretch->part[1][i];
+		const float z = stretch->part[2][i];
+		float a = from[at] + x * (from[at + 1] - from[at]);
+		float b = from[at + row] + x * (from[at + row + 1] - from[at + row]);
+		float c = from[at + slice] + x * (from[at + slice + 1] - from[at + slice]);
+		float d = from[at + slice + row] +
+			  x * (from[at + slice + row + 1] - from[at + slice + row]);
+		float value;
+
+		a = a + y * (b - a);
+		c = c + y * (d - c);
+		value = a + z * (c - a);
+		out[i] = value;
+	}
+}
+
+/* The same source once for each instruction set, as in r2star_block.c. */
+static void fill_plain(struct stretch *stretch, const struct resampling *job, const double start[3],
+		       float *out)
+{
+	fill_stretch(stretch, job, start, out);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void
+fill_avx2(struct stretch *stretch, const struct resampling *job, const double start[3], float *out)
+{
+	fill_stretch(stretch, job, start, out);
+}
+#endif
+
+static fill_code *best_fill(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		return fill_avx2;
+#endif
+	return fill_plain;
+}
+
+static void stretch_oblique(const struct resampling *job, const double start[3], float *out,
+			    int count)
+{
+	const size_t row = (size_t)job->from->grid.columns;
+	const size_t stride[3] = {1, row, row * (size_t)job->from->grid.rows};
+	struct stretch stretch;
+	float values[STRETCH];
+
+	job->fill(&stretch, job, start, values);
+	for (int i = 0; i < count; i++) {
+		struct between where[3];
+		bool inside = true;
+
+		if (stretch.plain[i] && values[i] == values[i]) {
+			out[i] = values[i];
+			continue;
+		}
+		if (stretch.plain[i]) {
+			const float part[3] = {stretch.part[0][i], stretch.part[1][i],
+					       stretch.part[2][i]};
+
+			out[i] =
+			    sample_with_gaps(job->from->samples + stretch.first[i], stride, part);
+			continue;
+		}
+		for (int a = 0; a < 3 && inside; a++)
+			inside = locate(start[a] + i * job->matrix[a][0], job->source_size[a],
+					&where[a]);
+		if (inside)
+			out[i] = sample_at(job->from, where[0], where[1], where[2]);
+	}
+}
+
 static void row_oblique(const struct resampling *job, size_t row_index)
 {
 	const struct grid *to = &job->to->grid;
 	const double j = (double)(row_index % (size_t)to->rows);
 	const double k = (double)(row_index / (size_t)to->rows);
 	float *out = job->to->samples + row_index * (size_t)to->columns;
-	double start[3];
 
-	for (int a = 0; a < 3; a++)
-		start[a] = job->offset[a] + j * job->matrix[a][1] + k * job->matrix[a][2];
-	for (int i = 0; i < to->columns; i++) {
-		struct between x, y, z;
+	for (int i = 0; i < to->columns; i += STRETCH) {
+		int left = to->columns - i;
+		double start[3];
 
-		if (locate(start[0] + i * job->matrix[0][0], job->source_size[0], &x) &&
-		    locate(start[1] + i * job->matrix[1][0], job->source_size[1], &y) &&
-		    locate(start[2] + i * job->matrix[2][0], job->source_size[2], &z))
-			out[i] = sample_at(job->from, x, y, z);
+		for (int a = 0; a < 3; a++)
+			start[a] = job->offset[a] + i * job->matrix[a][0] + j * job->matrix[a][1] +
+				   k * job->matrix[a][2];
+		stretch_oblique(job, start, out + i, left < STRETCH ? left : STRETCH);
 	}
 }
 
@@ -216,6 +342,9 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 		return st->code;
 	if (volume_new(&result, to, NAN, st) != STATUS_OK)
 		return st->code;
+	job.fill = best_fill();
+	job.vectors = from->grid.columns > 1 && from->grid.rows > 1 && from->grid.slices > 1 &&
+		      grid_voxels(&from->grid) < INT32_MAX;
 	grid_map(&moved, &from->grid, job.matrix, job.offset);
 	if (axes_side_by_side(&job, target_size)) {
 		for (int a = 0; a < 3; a++) {
