@@ -13,6 +13,9 @@ enum {
 	LATER_STEPS = 60
 };
 
+/* Of a standard normal deviate 1 in 1000 is above it. */
+static const float OSCILLATES_ABOVE = 3.09F;
+
 struct fitting {
 	const struct echo_series *series;
 	const struct r2star_code *code;
@@ -24,9 +27,11 @@ struct fitting {
 };
 
 /* Writes one lane of a finished block. */
-static void store_lane(const struct r2star_map *map, const struct r2star_block *block, int lane,
-		       size_t voxel)
+static void store_lane(const struct r2star_map *map, const struct r2star_block *block,
+		       const float *score, int lane, size_t voxel)
 {
+	if (map->quality != NULL)
+		map->quality[voxel] = score[lane] > OSCILLATES_ABOVE ? R2STAR_OSCILLATES : 0;
 	map->r2star_per_s.samples[voxel] = block->r2star_per_s[lane];
 	map->stderr_per_s.samples[voxel] = block->stderr_per_s[lane];
 	map->s0.samples[voxel] = block->s0[lane];
@@ -34,7 +39,7 @@ static void store_lane(const struct r2star_map *map, const struct r2star_block *
 }
 
 static void store_block(const struct r2star_map *map, const struct r2star_block *block,
-			const float *counted, size_t first, int lanes)
+			const float *score, const float *counted, size_t first, int lanes)
 {
 	const size_t bytes = (size_t)lanes * sizeof(float);
 
@@ -42,6 +47,9 @@ static void store_block(const struct r2star_map *map, const struct r2star_block 
 	memcpy(map->stderr_per_s.samples + first, block->stderr_per_s, bytes);
 	memcpy(map->s0.samples + first, block->s0, bytes);
 	memcpy(map->first_echo.samples + first, block->first_echo, bytes);
+	for (int l = 0; map->quality != NULL && l < lanes; l++)
+		map->quality[first + (size_t)l] =
+		    score[l] > OSCILLATES_ABOVE ? R2STAR_OSCILLATES : 0;
 	for (int l = 0; l < lanes; l++) {
 		bool fitted = block->r2star_per_s[l] == block->r2star_per_s[l];
 
@@ -54,13 +62,17 @@ static void store_block(const struct r2star_map *map, const struct r2star_block 
 static void finish_stragglers(const struct fitting *job, struct r2star_block *late, int lanes,
 			      size_t first)
 {
+	R2STAR_PER_LANE(float, score) = {0};
+
 	if (lanes == 0)
 		return;
 	job->code->restart(late);
 	job->code->improve(late, LATER_STEPS);
 	job->code->finish(late);
+	if (job->map->quality != NULL)
+		job->code->oscillation(late, score);
 	for (int l = 0; l < lanes; l++)
-		store_lane(job->map, late, l, first + (size_t)late->voxel[l]);
+		store_lane(job->map, late, score, l, first + (size_t)late->voxel[l]);
 	for (int l = 0; l < R2STAR_LANES; l++)
 		late->usable[l] = 0;
 }
@@ -85,6 +97,7 @@ static void fit_range(void *user, size_t first, size_t last)
 	const struct fitting *job = user;
 	struct r2star_block block, late;
 	R2STAR_PER_LANE(float, counted);
+	R2STAR_PER_LANE(float, score) = {0};
 	int waiting = 0;
 
 	memcpy(&block, job->empty, sizeof block);
@@ -99,7 +112,10 @@ static void fit_range(void *user, size_t first, size_t last)
 			job->code->improve(&block, FIRST_STEPS);
 		}
 		job->code->finish(&block);
-		store_block(job->map, &block, counted, at, lanes);
+		memset(score, 0, sizeof score);
+		if (any && job->map->quality != NULL)
+			job->code->oscillation(&block, score);
+		store_block(job->map, &block, score, counted, at, lanes);
 		for (int l = 0; any && l < lanes; l++) {
 			if (block.converged[l])
 				continue;
@@ -112,6 +128,17 @@ static void fit_range(void *user, size_t first, size_t last)
 		}
 	}
 	finish_stragglers(job, &late, waiting, first);
+}
+
+/* Methylene, the main peak of fat, against water at body temperature. */
+static void set_swing(struct r2star_block *empty, const struct echo_series *series,
+		      double field_strength_t)
+{
+	const double shift = 3.4e-6, proton_hz_per_t = 42.577e6;
+
+	for (int e = 0; e < series->echoes; e++)
+		empty->swing[e] = (float)cos(2 * M_PI * shift * proton_hz_per_t * field_strength_t *
+					     series->te_ms[e] / 1000);
 }
 
 static enum status_code check_series(const struct echo_series *series,
@@ -173,8 +200,10 @@ enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *se
 	job.voxels = grid_voxels(&series->grid);
 	empty = aligned_alloc(_Alignof(struct r2star_block), sizeof *empty);
 	result.state = malloc(job.voxels);
-	if (empty == NULL || result.state == NULL ||
-	    !volume_for(&result.r2star_per_s, &series->grid) ||
+	if (params->field_strength_t > 0)
+		result.quality = malloc(job.voxels);
+	if (empty == NULL || (params->field_strength_t > 0 && result.quality == NULL) ||
+	    result.state == NULL || !volume_for(&result.r2star_per_s, &series->grid) ||
 	    !volume_for(&result.stderr_per_s, &series->grid) ||
 	    !volume_for(&result.s0, &series->grid) ||
 	    !volume_for(&result.first_echo, &series->grid)) {
@@ -183,6 +212,8 @@ enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *se
 		goto out;
 	}
 	r2star_block_init(empty, series);
+	if (params->field_strength_t > 0)
+		set_swing(empty, series, params->field_strength_t);
 	result.te1_ms = series->te_ms[0];
 	job.empty = empty;
 	job.usable_above = (float)(params->usable_sigma * result.sigma);

@@ -17,6 +17,8 @@ static const float COST_ROUNDING = 1e-5F;
 static const float COST_NOTHING = 1e-12F;
 /* Beyond any signal of MR: the fit ran away. */
 static const float FARTHEST_PER_S = 1e5F;
+/* Of the template's square, what the fit must leave of it: less cannot tell fat from decay. */
+static const float LEAST_REST = 0.2F;
 static const float FIRST_DAMPING = 1e-2F, LEAST_DAMPING = 1e-5F;
 
 ALWAYS_INLINE int32_t bits_of(float x)
@@ -304,6 +306,73 @@ ALWAYS_INLINE void finish(struct r2star_block *block)
 	}
 }
 
+/* Residuals r against the template h = tissue signal times cos(2 pi shift te): what fat adds to
+ * first order. The fit has taken out of r all that looks like its derivatives a and b, so of h only
+ * the rest tells:
+ *
+ *     score = r.h / (sigma |h'|),   h' = h less its projection on a and b
+ *
+ * which is a standard normal deviate where there is none. */
+ALWAYS_INLINE void oscillation(const struct r2star_block *block, float score[R2STAR_LANES])
+{
+	const struct r2star_normal *at = &block->at;
+	R2STAR_PER_LANE(float, decay);
+	R2STAR_PER_LANE(float, factor);
+	R2STAR_PER_LANE(float, hh) = {0};
+	R2STAR_PER_LANE(float, ha) = {0};
+	R2STAR_PER_LANE(float, hb) = {0};
+	R2STAR_PER_LANE(float, hr) = {0};
+
+	FOR_LANES
+	{
+		decay[l] = 1;
+		factor[l] = block->even ? exponential(-block->rate[l] * block->time[1]) : 1;
+	}
+	for (int e = 0; e < block->echoes; e++) {
+		const float *restrict signal = block->signal[e];
+		const float time = block->time[e], number = (float)e, swing = block->swing[e];
+
+		if (e > 0 && block->even) {
+			FOR_LANES
+			decay[l] = decay[l] * factor[l];
+		} else if (e > 0) {
+			FOR_LANES
+			decay[l] = exponential(-block->rate[l] * time);
+		}
+		FOR_LANES
+		{
+			float tissue = block->amplitude[l] * decay[l];
+			float square = tissue * tissue + block->floor[l];
+			float safe = square < 1e-30F ? 1e-30F : square;
+			float inverse = inverse_root(safe);
+			float by_amplitude = tissue * decay[l] * inverse;
+			float residual = signal[l] - safe * inverse;
+			float h = tissue * swing, h_a;
+
+			h = number < block->usable[l] ? h : 0;
+			h_a = h * by_amplitude;
+			hh[l] += h * h;
+			ha[l] += h_a;
+			hb[l] += time * h_a;
+			hr[l] += h * residual;
+		}
+	}
+	FOR_LANES
+	{ /* b is -time * amplitude times a, as in the normal equations */
+		float b = -block->amplitude[l] * hb[l];
+		float determinant = at->aa[l] * at->rr[l] - at->ar[l] * at->ar[l];
+		float projected =
+		    (at->rr[l] * ha[l] * ha[l] - 2 * at->ar[l] * ha[l] * b + at->aa[l] * b * b) /
+		    determinant;
+		float rest = hh[l] - projected;
+		float variance = 0.5F * block->floor[l] * rest;
+		bool sound = block->usable[l] >= R2STAR_ECHOES_FOR_FAT &&
+			     rest > LEAST_REST * hh[l] && variance > 0;
+
+		score[l] = sound ? hr[l] / sqrtf(variance) : 0;
+	}
+}
+
 void r2star_block_init(struct r2star_block *block, const struct echo_series *series)
 {
 	const double first = series->te_ms[0], span = series->te_ms[series->echoes - 1] - first;
@@ -345,10 +414,16 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 	target static void finish_##set(struct r2star_block *block)                                \
 	{                                                                                          \
 		finish(block);                                                                     \
+	}                                                                                          \
+	target static void oscillation_##set(const struct r2star_block *block,                     \
+					     float score[R2STAR_LANES])                            \
+	{                                                                                          \
+		oscillation(block, score);                                                         \
 	}
 #define CODE_ROW(set)                                                                              \
 	{                                                                                          \
-#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set          \
+#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set,         \
+		    oscillation_##set                                                              \
 	}
 
 CODE_FOR(plain, )

@@ -21,7 +21,7 @@
 
 #include "r2star.h"
 
-enum { R2STAR_LANES = 128, R2STAR_MOST_ECHOES = 64 };
+enum { R2STAR_LANES = 128, R2STAR_MOST_ECHOES = 64, R2STAR_ECHOES_FOR_FAT = 5 };
 
 /* One value per lane, on the cache lines that the widest vectors fill. */
 #define R2STAR_PER_LANE(type, name) _Alignas(64) type name[R2STAR_LANES]
@@ -42,7 +42,8 @@ struct r2star_block {
 	bool even;   /* times are evenly spaced */
 	float lead;  /* te1 in units of time: how far before the first echo te = 0 is */
 	float per_s; /* rate 1 in 1/s */
-	float time[R2STAR_MOST_ECHOES]; /* 0 at the first echo, 1 at the last */
+	float time[R2STAR_MOST_ECHOES];	 /* 0 at the first echo, 1 at the last */
+	float swing[R2STAR_MOST_ECHOES]; /* cosine of the water-fat phase at each echo */
 	_Alignas(64) float signal[R2STAR_MOST_ECHOES][R2STAR_LANES];
 	R2STAR_PER_LANE(float, first_echo); /* series units */
 	R2STAR_PER_LANE(float, usable); /* number of echoes that count; 0: the lane is not fitted */
@@ -79,6 +80,10 @@ struct r2star_code {
 
 	/* The results in 1/s and series units; NaN in lanes that are not fitted. */
 	void (*finish)(struct r2star_block *block);
+
+	/* How many standard deviations the residuals swing with water and fat, in phase up; 0 in
+	 * lanes that cannot tell. After finish. */
+	void (*oscillation)(const struct r2star_block *block, float score[R2STAR_LANES]);
 };
 
 /* What this processor can run, slowest first; all give the same bits. `at` counts from 0; NULL past
