@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "job_emission.h"
 #include "log.h"
 #include "outbox.h"
 #include "result_file.h"
@@ -201,6 +202,8 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 	times->align_s = c->align_s;
 	times->load_s = lap(&mark_s) - times->fit_s - times->align_s;
 	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
+		goto out;
+	if (job->kind == JOB_REPORT && job_emission_run(c, st) != STATUS_OK)
 		goto out;
 	times->dosimetry_s = lap(&mark_s);
 	if (job_build(&output, c, st) != STATUS_OK)

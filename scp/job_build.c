@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "figures.h"
+#include "job_emission.h"
 #include "rt_dose.h"
 #include "tags.h"
 
@@ -84,6 +85,16 @@ static enum status_code add_single(struct job_evidence *e, enum evidence_role ro
 	return STATUS_OK;
 }
 
+static bool has_series(const struct job_evidence *e, const struct catalogue_instance *instance)
+{
+	for (int i = 0; i < e->evidence.n_series; i++) {
+		if (strcmp(e->series[i].series_instance_uid, instance->info.series_instance_uid) ==
+		    0)
+			return true;
+	}
+	return false;
+}
+
 /* The Spatial Registration that a transform came from; one object may give several. */
 static enum status_code add_registration(struct job_evidence *e, const struct job_case *c,
 					 const struct treatment_transform *transform,
@@ -137,6 +148,36 @@ static enum status_code list_grid_images(struct job_evidence *e, const struct jo
 	return STATUS_OK;
 }
 
+/* The SPECT or PET, with what it was aligned by. */
+static enum status_code add_emission(struct job_evidence *e, const struct job_case *c,
+				     struct status *st)
+{
+	const struct job_emission *emission = c->emission;
+	const struct catalogue_series *images;
+	int n = e->evidence.n_series;
+	if (!emission)
+		return STATUS_OK;
+	images = emission->series;
+	if (add_single(e, EVIDENCE_EMISSION, &images->instances[0], st) != STATUS_OK)
+		return st->code;
+	struct evidence_instance *all = calloc((size_t)images->n_instances, sizeof *all);
+	if (!all)
+		return status_fail(st, STATUS_RETRY, "no memory for %d references",
+				   images->n_instances);
+	for (int i = 0; i < images->n_instances; i++)
+		all[i] = instance_of(&images->instances[i]);
+	free(e->instances[n]);
+	e->series[n].instances = e->instances[n] = all;
+	e->series[n].n_instances = images->n_instances;
+	memcpy(e->series[n].acquired, emission->report.acquired, sizeof e->series[n].acquired);
+	if (emission->registration && !has_series(e, emission->registration) &&
+	    add_single(e, EVIDENCE_REGISTRATION, emission->registration, st) != STATUS_OK)
+		return st->code;
+	if (emission->contours && !has_series(e, emission->contours))
+		(void)!add_single(e, EVIDENCE_VOIS, emission->contours, st);
+	return st->code;
+}
+
 static void job_evidence_free(struct job_evidence *e)
 {
 	dataset_free(e->study_header);
@@ -164,7 +205,7 @@ static enum status_code gather_evidence(struct job_evidence *e, const struct job
 	if (c->n_contoured > 0 &&
 	    add_single(e, EVIDENCE_VOIS, &c->structure_instance, st) != STATUS_OK)
 		return st->code;
-	if (add_registrations(e, c, st) != STATUS_OK)
+	if (add_registrations(e, c, st) != STATUS_OK || add_emission(e, c, st) != STATUS_OK)
 		return st->code;
 	e->evidence.study_header = e->study_header;
 	e->evidence.series = e->series;
@@ -320,6 +361,9 @@ static enum status_code build_figures(struct job_output *output, const struct jo
 	    .n_vois = c->input.n_vois,
 	    .warnings = warnings,
 	    .n_warnings = c->n_warnings,
+	    .params = &c->params,
+	    .alignments = c->alignments,
+	    .n_alignments = c->n_alignments,
 	};
 	if (write_figures(&output->figures_json, &output->figures_json_size, figures_write_json,
 			  &input, st) != STATUS_OK)

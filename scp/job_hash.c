@@ -194,5 +194,7 @@ void job_report_fingerprint(char hex[65], const struct treatment_record *record,
 	for (int i = 0; i < slots->n_after; i++)
 		digest_transform(digest, &slots->after[i].transform);
 	digest_text(digest, record->fingerprint);
+	if (slots->emission.index >= 0)
+		digest_text(digest, slots->emission.evidence);
 	digest_finish(digest, hex);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_emission.h"
 #include "treatment_store.h"
 
 void job_warn(struct job_case *c, const char *code, const char *format, ...)
@@ -197,6 +198,7 @@ static void job_scan_free(struct job_scan *scan)
 void job_case_free(struct job_case *c)
 {
 	dosimetry_result_free(&c->result);
+	job_emission_free(c);
 	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++)
 		mask_free(&c->mask[i]);
 	for (int i = 0; i < DOSIMETRY_MAX_SCANS; i++)

@@ -6,6 +6,7 @@
  *   job_masks.c    contours -> masks on the result grid
  *   job_align.c    where the scans lie to the result grid
  *   job_input.c    all of that -> dosimetry input
+ *   job_emission.c a SPECT or PET of the days after
  *   job_build.c    evidence and figures -> result objects in memory
  *   job_report.c   the measurement report's own part of that
  *   job_hash.c     what makes two jobs the same
@@ -23,9 +24,10 @@
 #include "treatment.h"
 
 #define JOB_MAX_OBJECTS 2 /* a map: local deposition, and by the kernel */
-/* scans, their doses of both kinds and given registrations, baseline, anatomy, contours */
-#define JOB_MAX_EVIDENCE (4 * DOSIMETRY_MAX_SCANS + 5)
-#define JOB_MAX_WARNINGS (TREATMENT_MAX_WARNINGS + 3 * DOSIMETRY_MAX_VOIS)
+/* scans, their doses of both kinds and given registrations, baseline, anatomy, contours; an
+ * emission image with its registration and contours */
+#define JOB_MAX_EVIDENCE (4 * DOSIMETRY_MAX_SCANS + 8)
+#define JOB_MAX_WARNINGS (TREATMENT_MAX_WARNINGS + 4 * DOSIMETRY_MAX_VOIS + 16)
 
 /* A series of the job: its rows, arranged, and its map. */
 struct job_scan {
@@ -73,6 +75,7 @@ struct job_case {
 	/* how the scans were laid upon each other */
 	struct report_alignment alignments[DOSIMETRY_MAX_SCANS + 1];
 	int n_alignments;
+	struct job_emission *emission; /* SPECT or PET beside it (job_emission.h); NULL none */
 	struct report_warning warnings[JOB_MAX_WARNINGS];
 	int n_warnings;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_emission.h"
 #include "parallel.h"
 #include "rt_dose.h"
 
@@ -243,6 +244,8 @@ static enum status_code build_with(struct dataset **ds, char uid[65], struct rep
 	    .kernel_doses = c->config->kernel ? parts->kernel_doses : NULL,
 	    .alignments = c->alignments,
 	    .n_alignments = c->n_alignments,
+	    .emissions = c->emission ? &c->emission->report : NULL,
+	    .n_emissions = c->emission ? 1 : 0,
 	    .alignment_method = alignment,
 	    .predecessor = predecessor->sop_instance_uid[0] != '\0' ? &parts->predecessor : NULL,
 	    .predecessor_study_uid = predecessor->study_instance_uid,

@@ -179,6 +179,13 @@ static void fill_row(struct treatment_row *row, const struct planning *p,
 			    "VOIs: structure set \"%.60s\" of %.20s, %d VOIs",
 			    sets->sets[slots->structure_set].label,
 			    sets->sets[slots->structure_set].datetime, slots->n_vois);
+	if (slots->emission.index >= 0)
+		append_line(row->slots, sizeof row->slots, "emission image: %s%s%s",
+			    slots->emission.label, slots->emission.refusal[0] ? ", not used: " : "",
+			    slots->emission.refusal);
+	for (int i = 0; i < slots->emission.n_notes; i++)
+		append_line(row->warnings, sizeof row->warnings, "HO140: %s",
+			    slots->emission.notes[i]);
 	for (int i = 0; i < slots->n_warnings; i++)
 		append_line(row->warnings, sizeof row->warnings, "%s: %s", slots->warnings[i].code,
 			    slots->warnings[i].text);

@@ -62,6 +62,7 @@ void treatment_leave(struct treatment_assessment *a, const char *label, const ch
 static void name_unused(struct treatment_assessment *a)
 {
 	const struct catalogue_patient *patient = a->input->patient;
+	bool with_record = a->input->record && a->input->record->n_injections > 0;
 	for (int i = 0; i < a->n_candidates; i++) {
 		if (!a->candidates[i].used && a->candidates[i].why[0])
 			treatment_leave(a, a->candidates[i].label, a->candidates[i].why);
@@ -69,8 +70,12 @@ static void name_unused(struct treatment_assessment *a)
 	for (int i = 0; i < patient->n_series; i++) {
 		const struct catalogue_series *series = &patient->series[i];
 		char label[110];
-		if (strcmp(series->modality, "MR") == 0 ||
-		    strcmp(series->modality, "RTSTRUCT") == 0)
+		/* follow-up images and registrations have been looked at with the injections */
+		bool looked_at = strcmp(series->modality, "MR") == 0 ||
+				 strcmp(series->modality, "RTSTRUCT") == 0 ||
+				 (with_record && (strcmp(series->modality, "REG") == 0 ||
+						  treatment_is_emission(series)));
+		if (looked_at)
 			continue;
 		snprintf(label, sizeof label, "series %s", series->series_instance_uid);
 		treatment_leave(a, label, series->modality[0] ? series->modality : "no modality");
@@ -247,7 +252,7 @@ static enum status_code assemble(struct treatment_assessment *a, struct status *
 	    no_region)
 		treatment_drop_scans(slots);
 	treatment_compare_scans(a);
-	return STATUS_OK;
+	return treatment_find_emission(a, st);
 }
 
 enum status_code treatment_assess(struct treatment_slots *slots,
@@ -257,6 +262,7 @@ enum status_code treatment_assess(struct treatment_slots *slots,
 	memset(slots, 0, sizeof *slots);
 	slots->look_again_s = slots->field_strength_t = NAN;
 	slots->baseline.index = slots->anatomy.index = slots->structure_set = -1;
+	slots->emission.index = slots->emission.registration = -1;
 	slots->baseline.acquired_s = slots->anatomy.acquired_s = NAN;
 	if (!a)
 		return status_fail(st, STATUS_RETRY, "treatment: no memory");

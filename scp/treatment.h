@@ -14,6 +14,8 @@
  *   VOIs          newest RT Structure Set drawn in the scans' frame of reference, or on a series of
  *                 the treatment in another one that can be aligned (older ones are named)
  *   injections    the record, numbered on over the positions in order of time
+ *   emission      the SPECT or PET by the configured rule, of the days after the last injection;
+ *                 PET before NM, then the latest (others are named)
  *
  * Holmium series: magnitude multi-echo gradient echo, >= 3 echoes, matching a configured rule, of
  * one kind (echo times, slice orientation and field strength: the kind that fills most slots, or
@@ -114,6 +116,25 @@ struct treatment_warning {
 	char text[240];
 };
 
+#define TREATMENT_EMISSION_MAX_NOTES 4
+
+/* A SPECT or PET of the microspheres after the last injection. It never stands in the way of maps
+ * or of a report: what cannot be used is said beside them. */
+struct treatment_emission {
+	int index; /* into catalogue_patient.series; -1: none, or still coming in */
+	double acquired_s;
+	char label[120];
+	char refusal[240]; /* why nothing can be said of it; "" */
+	/* Drawn in its frame of reference, the newest; NULL none. Borrowed from the patient. */
+	const struct catalogue_instance *contours;
+	/* The newest Spatial Registration that joins it with the result grid, into the
+	 * registrations given; -1 none. */
+	int registration;
+	char notes[TREATMENT_EMISSION_MAX_NOTES][240]; /* for the report, HO140 */
+	int n_notes;
+	char evidence[65]; /* of all of these: another one makes another report; "" none */
+};
+
 struct treatment_voi {
 	int roi; /* index into the structure set's rois; -1: a group */
 	enum voi_role role;
@@ -137,6 +158,8 @@ struct treatment_slots {
 	bool contours_refused; /* its regions contradict each other: good for nothing */
 	bool maps_ready;   /* a dose map can be made of every entry of after[], REFUSED or not */
 	bool report_ready; /* VOIs, and every scan before the newest map's, are there */
+
+	struct treatment_emission emission;
 
 	struct dosimetry_injection injections[DOSIMETRY_MAX_INJECTIONS];
 	int n_injections;	/* of the record, numbered on over positions by time */

@@ -11,6 +11,8 @@
  *                       cannot be put on the result grid are refused (treatment_transforms.c)
  *   treatment_inject    record -> injections at their start
  *                       (treatment_injections.c)
+ *   treatment_find_emission  SPECT or PET of the days after
+ *                       (treatment_emission.c)
  *
  * Each step writes into the slots and says what it waits for, refuses, warns of and leaves
  * unused. Nothing is freed on the way; treatment_assess() frees the candidates at the end. */
@@ -98,5 +100,11 @@ void treatment_group(struct treatment_assessment *a);
 void treatment_fill(struct treatment_assessment *a);
 void treatment_compare_scans(struct treatment_assessment *a);
 void treatment_inject(struct treatment_assessment *a);
+enum status_code treatment_find_emission(struct treatment_assessment *a,
+					 struct status *st) STATUS_CHECKED;
+bool treatment_is_emission(const struct catalogue_series *series);
+/* Whether a frame of reference is that of an emission image: contours drawn there are not meant for
+ * the scans. */
+bool treatment_is_drawn_on_emission(const struct catalogue_patient *patient, const char *frame_uid);
 
 #endif
