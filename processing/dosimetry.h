@@ -20,11 +20,32 @@
  * tumour whose native R2* is 20 /s below the liver's loses 16.5 Gy at 217.8 /s per mg/mL and 12
  * MBq/mg, which is why the method is named in every result.
  *
- * Evaluated region: where the baseline was fitted, its S0 is at least body_snr times its noise, and
- * its R2* is not above artefact_r2star_per_s (gas, lung, clips: there before any microspheres).
+ * Motion. Every scan has its own transform to the result (rigid.h). R2* of the baseline is
+ * intensive and smooth, so the *baseline* is resampled to each scan, and microspheres are carried
+ * only once, to the result. Mass in the liver is compared before and after (resampled_mass_ratio).
+ *
+ * Evaluated region: where the baseline was fitted and its S0 is at least body_snr times its noise
+ * (else: dark), outside artefact. Artefact is what was there before any microspheres:
+ *
+ *   - R2* above artefact_r2star_per_s: gas, lung, clips;
+ *   - its flank: voxels joined to such a voxel, or to a dark one in or at the liver, with R2* above
+ *     half way from the healthy liver's median to that limit. The field of gas falls with the third
+ *     power of distance: R2* rises steeply towards it, and a small shift changes it by more than a
+ *     treatment does. Native tissue is not joined to gas by such values, whatever its R2* is;
+ *   - all within residual_mm of these and of the dark in or at the liver, because there they may
+ * lie in the scan;
+ *   - in each scan, gas that moved: what went dark in the liver next to the dark, and a rim around
+ *     it as wide as the baseline's (dosimetry_void.c). Else its place would look like microspheres.
+ *
  * Everywhere else the dose is NaN, and the volume is counted. A voxel without a value in one scan
  * has no dose at that time point; the next scan's increment then spans both intervals. Negatives
  * stay in every sum and mean: clamping them would add 0.40 sigma to tissue without uptake.
+ *
+ * Measurable. Of each VOI the volume without a value is told by cause: artefact, dark, beyond the
+ * slices. Above not_measurable_above_percent of the VOI there is no dose of it: every figure of
+ * dose is NaN, never 0. Volume with a doubtful value is: a lower bound (the *fit* is saturated: no
+ * signal at the first echo; nothing is said of the tumour's uptake), few echoes, fat. Both together
+ * above limited_above_percent, or an alignment worse than registration_limit_mm: "limited".
  *
  * Few echoes: where microspheres leave fewer than three usable echoes, R2* comes from the first
  * echo and the baseline's S0 (r2star_resolve()), scaled by the median ratio of S0 over voxels
@@ -42,8 +63,12 @@
  * scaling. A voxel counts with its coverage; what is not measured contributes nothing, and its
  * volume is given.
  *
- * Healthy liver: the liver, and each part, minus all tumours. T/N: mean dose of the tumour / mean
- * dose of the healthy liver of its part; of the whole liver where it is in no part.
+ * Healthy liver: the liver, and each part, minus all tumours and all necrosis. T/N: mean dose of
+ * the tumour / mean dose of the healthy liver of its part; of the whole liver where it is in no
+ * part. A group is in a part that holds 95 % of it.
+ *
+ * Several positions. The dose of one catheter position is what came between two scans when it alone
+ * was injected between them; one that was also injected together with another has none of its own.
  *
  * Trend (uptake.h): per tumour, group and catheter position. x is what was injected so far through
  * the last position that feeds the tumour (its part is the tumour's, or it feeds the whole liver);
@@ -101,8 +126,10 @@ struct dosimetry_scan {
 	 * the frames must be the same */
 	const double *to_result;
 	/* What the alignment left, mm, root mean square (registration.h): of an after-scan to the
-	 * baseline, of the baseline to the result. 0: the same grid, held still by definition. NaN:
-	 * not known (identity was taken, or a transform was given). */
+	 * baseline, of the baseline to the result. The artefact mask grows by that of the scan. 0:
+	 * held still by definition. NaN: not known (identity was taken, or a transform was given);
+	 * then nothing grows, and DOSIMETRY_REGISTRATION_UNCERTAIN says so where there is a
+	 * transform. */
 	double residual_mm;
 };
 
@@ -131,8 +158,8 @@ struct dosimetry_params {
 	/* tumours: volume below these doses, highest first; the first also as a mask */
 	double underdosed_below_gy[DOSIMETRY_UNDERDOSE_LEVELS];
 	int underdose_levels;
-	/* Share of a VOI, percent, that has no value or a doubtful one: above the first its dose is
-	 * "limited", above the second there is none. */
+	/* Share of a VOI, percent: without a value or with a doubtful one, above the first its dose
+	 * is "limited"; without a value above the second there is none. */
 	double limited_above_percent, not_measurable_above_percent;
 	double recovery_low_percent,
 	    recovery_high_percent;    /* outside: DOSIMETRY_RECOVERY_OUTSIDE */
@@ -179,7 +206,7 @@ enum dosimetry_flag {
 	DOSIMETRY_TN_BELOW_1 = 1 << 15,		    /* a tumour below its healthy liver */
 	DOSIMETRY_TUMOUR_LIMITED = 1 << 16,
 	DOSIMETRY_TUMOUR_NOT_MEASURABLE = 1 << 17,
-	DOSIMETRY_OSCILLATION = 1 << 18, /* fat: in- and out-of-phase echoes in liver or tumours */
+	DOSIMETRY_OSCILLATION = 1 << 18, /* fat: in more than a tenth of the liver or of a tumour */
 	DOSIMETRY_POSITION_WITHOUT_VOI = 1
 					 << 19, /* a catheter position without a part of its own */
 	DOSIMETRY_MASS_NOT_KEPT = 1 << 20	/* resampled_mass_ratio off by more than 0.5 % */
@@ -190,7 +217,8 @@ enum dosimetry_flag {
  */
 enum voi_measurable { VOI_MEASURABLE, VOI_LIMITED, VOI_NOT_MEASURABLE };
 
-/* Why not fully; bits. The saturation here is that of the *fit* (signal gone at the first echo),
+/* Why not fully; bits; none where it is measurable. Every cause with at least 1 % of the VOI, and
+ * the largest. The saturation here is that of the *fit* (signal gone at the first echo),
  * not of the tumour's uptake (uptake.h). */
 enum voi_reason {
 	VOI_REASON_ARTEFACT = 1 << 0,	   /* susceptibility before any microspheres, grown by the
@@ -223,8 +251,8 @@ struct dosimetry_voi_result {
 	unsigned reasons;		/* enum voi_reason */
 	struct uncertainty uncertainty; /* of dose.mean */
 	struct voi_stats kernel_dose;	/* by the beta kernel; all NaN when off */
-	/* dose.mean by catheter position: what intervals between scans brought that hold injections
-	 * of that position alone; NaN where it was not imaged between. */
+	/* dose.mean by catheter position, cumulative; NaN where it was not injected, or not imaged
+	 * by itself. */
 	double position_dose_gy[DOSIMETRY_MAX_POSITIONS];
 };
 
