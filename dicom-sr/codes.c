@@ -249,6 +249,29 @@ static const struct code table[CODE_COUNT] = {
     [CODE_WARNINGS] = OURS("HO100", "Flags and warnings"),
     [CODE_WARNING] = OURS("HO120", "Warning"),
 
+    /* emission image */
+    [CODE_EMISSION] = OURS("HO220", "SPECT or PET of the microspheres"),
+    [CODE_EMISSION_MEAN_DOSE] = OURS("HO221", "Mean absorbed dose by emission image"),
+    [CODE_EMISSION_DOSE_SD] =
+	OURS("HO222", "Standard deviation of absorbed dose by emission image"),
+    [CODE_EMISSION_ACTIVITY] = OURS("HO223", "Activity in volume by emission image"),
+    [CODE_EMISSION_DIFFERENCE] = OURS("HO224", "Mean dose by emission image, difference from MRI"),
+    [CODE_EMISSION_HEALTHY_DOSE] =
+	OURS("HO225", "Mean absorbed dose to healthy liver by emission image"),
+    [CODE_EMISSION_HEALTHY_DIFFERENCE] =
+	OURS("HO226", "Healthy liver by emission image, difference from MRI"),
+    [CODE_EMISSION_LIVER_ACTIVITY] =
+	OURS("HO227", "Activity in liver and tumours by emission image"),
+    [CODE_EMISSION_IMAGE_ACTIVITY] = OURS("HO228", "Activity in the whole emission image"),
+    [CODE_EMISSION_RECOVERY] = OURS("HO229", "Recovery ratio by emission image"),
+    [CODE_EMISSION_DECAY] = OURS("HO230", "Decay correction of the emission image"),
+    [CODE_EMISSION_DECAY_FACTOR] =
+	OURS("HO231", "Factor from the emission image to the injections"),
+    [CODE_EMISSION_UNEVEN] = OURS("HO232", "Largest error of decay of one injection alone"),
+    [CODE_EMISSION_ALIGNMENT] = OURS("HO233", "Alignment of the emission image with MRI"),
+    [CODE_EMISSION_WORTH] = OURS("HO234", "Unit and calibration of the emission image"),
+    [CODE_EMISSION_CORRECTIONS] = OURS("HO235", "Corrections of the emission image"),
+    [CODE_EMISSION_VOXEL] = OURS("HO236", "Volume of a voxel of the emission image"),
     [UNIT_GY] = UCUM("Gy", "Gy"),
     [UNIT_ML] = UCUM("ml", "milliliter"),
     [UNIT_G] = UCUM("g", "gram"),

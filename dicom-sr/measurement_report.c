@@ -150,6 +150,7 @@ static enum status_code write_content(struct dataset *ds, const struct report_in
 
 	report_administrations(tree, input);
 	report_time_points(tree, input);
+	report_emissions(tree, input);
 	report_constants(tree, input);
 	report_inputs(tree, input);
 	st->code = sr_tree_write(tree, ds, st);

@@ -10,6 +10,7 @@
  * one TID 1411 group per VOI administrations       per injection: start, activities, specific
  * activity, position time points           per scan: injected and recovered activity, noise, what
  * was not measured or hangs on few echoes, the highest dose outside the liver, the RT Dose
+ *   emission images       SPECT or PET of the days after, where there is one
  *   constants             relaxivity, dose constant, density, thresholds
  *   inputs                treatment record, series
  *
@@ -36,7 +37,7 @@
  * Split: measurement_report.c document and its parts in order; _group.c the TID 1411 groups,
  * _dose.c their doses and volumes, _trend.c uptake over the injections, _reliability.c
  * measurability and uncertainty, _region.c outlines; _context.c warnings, administrations and time
- * points, _alignment.c how images were brought together, _constants.c constants and inputs. */
+ * points, _alignment.c how images were brought together, _emission.c SPECT or PET, _constants.c constants and inputs. */
 #ifndef MEASUREMENT_REPORT_H
 #define MEASUREMENT_REPORT_H
 

@@ -171,6 +171,9 @@ static bool can_be_shown(const struct outline_set *set)
 	return false;
 }
 
+/* Less is a few voxels of noise: its volume stands in the group of the tumour. */
+#define UNDERDOSED_PIECE_ML 0.1
+
 /* The part of a tumour below the first level, as a region of its own that viewers can open: the
  * untreated part of a tumour is what another injection would aim at. */
 static enum status_code add_underdosed(struct sr_tree *tree, const struct report_input *input,
@@ -186,7 +189,7 @@ static enum status_code add_underdosed(struct sr_tree *tree, const struct report
 
 	if (!report_is_tumour(tumour->role) || !isfinite(figures->dose.mean) ||
 	    input->params->underdose_levels < 1 || !can_be_shown(tumour->underdosed_outlines) ||
-	    !(figures->underdosed_volume_ml[0] > 0.0))
+	    !(figures->underdosed_piece_ml[0] >= UNDERDOSED_PIECE_ML))
 		return STATUS_OK;
 	snprintf(name, sizeof name, "Under-dosed part of %.260s", tumour->name);
 	tracking_uid(uid, input, voi, "tracking-underdosed", study_uid);
@@ -224,6 +227,7 @@ enum status_code report_groups(struct sr_tree *tree, const struct report_input *
 			sr_tree_code(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_FINDING_SITE),
 				     code_get(CODE_LIVER));
 		add_measurements(tree, input, voi);
+		report_emission(tree, input, voi);
 		sr_tree_leave(tree);
 		if (add_underdosed(tree, input, voi, study_uid, st) != STATUS_OK)
 			return st->code;

@@ -65,6 +65,9 @@ void report_reliability(struct sr_tree *tree, enum code_id name,
 
 /* At the end of a group: what emission images say of the VOI; nothing without any. */
 void report_emission(struct sr_tree *tree, const struct report_input *input, int voi);
+/* A part of the document for each emission image: what it is, how its decay and place were taken,
+ * what it finds in the liver. */
+void report_emissions(struct sr_tree *tree, const struct report_input *input);
 
 void report_warnings(struct sr_tree *tree, const struct report_input *input);
 void report_administrations(struct sr_tree *tree, const struct report_input *input);
