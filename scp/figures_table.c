@@ -42,11 +42,14 @@ static bool is_tumour(enum voi_role role)
 static void put_row(FILE *file, const char *name, const struct dosimetry_voi_result *voi,
 		    const char *trend)
 {
+	double uncertainty_gy =
+	    isfinite(voi->dose.mean) ? voi->uncertainty.combined_gy : (double)NAN;
+
 	fputs("  ", file);
 	put_name(file, 24, name);
 	put(file, 10, 1, voi->dose.volume_ml);
 	put(file, 9, 1, voi->dose.mean);
-	put(file, 8, 1, isfinite(voi->dose.mean) ? voi->uncertainty.combined_gy : (double)NAN);
+	put(file, 8, uncertainty_gy < 0.95 ? 2 : 1, uncertainty_gy);
 	put(file, 8, 1, voi->dose.d90);
 	put(file, 9, 1, voi->dose.maximum);
 	put(file, 11, 1, voi->activity_mbq);
@@ -56,7 +59,8 @@ static void put_row(FILE *file, const char *name, const struct dosimetry_voi_res
 
 /* ---- lines below a row ---- */
 
-#define BELOW "      "
+#define BELOW		   "      "
+#define UNDERDOSED_FROM_ML 0.05 /* less would be printed as 0.0 */
 
 /* A reason is a sentence: one per line. */
 static void put_doubt(FILE *file, const struct dosimetry_voi_result *voi)
@@ -79,11 +83,11 @@ static void put_underdosed(FILE *file, const struct dosimetry_params *params,
 	if (!params || !isfinite(voi->dose.mean))
 		return;
 	for (int i = 0; i < params->underdose_levels; i++) {
-		if (!isfinite(voi->underdosed_volume_ml[i]))
+		if (!(voi->underdosed_volume_ml[i] >= UNDERDOSED_FROM_ML))
 			continue;
 		fprintf(file, BELOW "under-dosed, below %.6g Gy: %.1f mL",
 			params->underdosed_below_gy[i], voi->underdosed_volume_ml[i]);
-		if (voi->underdosed_volume_ml[i] > 0 && isfinite(voi->underdosed_piece_ml[i]))
+		if (isfinite(voi->underdosed_piece_ml[i]))
 			fprintf(file, ", largest piece %.1f mL", voi->underdosed_piece_ml[i]);
 		fputc('\n', file);
 	}
@@ -169,7 +173,7 @@ static void write_uncertainty_line(FILE *file, const struct dosimetry_params *pa
 			relaxivity	    ? "the specific activity"
 			: specific_activity ? "the relaxivity"
 					    : "relaxivity and specific activity");
-	fputc('\n', file);
+	fputs("\n  under-dosed parts are listed from 0.1 mL\n", file);
 }
 
 static void write_voi_table(FILE *file, const struct figures_input *input,
