@@ -37,7 +37,8 @@
  * Split: measurement_report.c document and its parts in order; _group.c the TID 1411 groups,
  * _dose.c their doses and volumes, _trend.c uptake over the injections, _reliability.c
  * measurability and uncertainty, _region.c outlines; _context.c warnings, administrations and time
- * points, _alignment.c how images were brought together, _emission.c SPECT or PET, _constants.c constants and inputs. */
+ * points, _alignment.c how images were brought together, _emission.c SPECT or PET, _constants.c
+ * constants and inputs. */
 #ifndef MEASUREMENT_REPORT_H
 #define MEASUREMENT_REPORT_H
 

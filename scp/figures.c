@@ -281,6 +281,7 @@ void figures_write_json(FILE *file, const struct figures_input *input)
 	for (int i = 0; i < input->n_alignments; i++)
 		write_alignment(&json, &input->alignments[i]);
 	json_end_array(&json);
+	figures_emission_json(&json, input);
 	json_begin_array(&json, "warnings");
 	for (int i = 0; i < input->n_warnings; i++)
 		json_text(&json, NULL, input->warnings[i]);

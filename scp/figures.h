@@ -38,6 +38,11 @@
  *                  {limit_gy, activity_mbq, lower_mbq, upper_mbq} for research, null when off
  *   alignments[]   after_injection (0: the baseline), from, to, origin, words, residual_mm,
  *                  capture_spread_mm, transform[12] (point of from -> point of to)
+ *   emission       null, or: isotope, modality, series_uid, acquired, alignment, decay_correction,
+ *                  decay_factor, injections_off, half_life_h, dose_constant_mj_per_mbq,
+ *                  cps_per_mbq, voxel_ml, image_activity_mbq, liver_activity_mbq,
+ *                  injected_activity_mbq, recovery_ratio, vois[] and healthy[] {name, volume_ml,
+ *                  mean_gy, standard_deviation_gy, activity_mbq, mri_mean_gy, difference_percent}
  *   warnings[]     words */
 #ifndef FIGURES_H
 #define FIGURES_H
@@ -67,6 +72,7 @@ struct figures_input {
 	const struct dosimetry_params *params;
 	const struct report_alignment *alignments; /* NULL: none described */
 	int n_alignments;
+	const struct report_emission *emission; /* measurement_report_emission.h; NULL none */
 };
 
 /* The caller looks at ferror() or fclose() for a full disk. */

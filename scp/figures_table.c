@@ -234,6 +234,7 @@ void figures_write_table(FILE *file, const struct figures_input *input)
 		fputs("\n\n", file);
 		write_voi_table(file, input, newest);
 		write_recovery_table(file, input);
+		figures_emission_table(file, input);
 	} else {
 		fputc('\n', file);
 	}

@@ -364,6 +364,7 @@ static enum status_code build_figures(struct job_output *output, const struct jo
 	    .params = &c->params,
 	    .alignments = c->alignments,
 	    .n_alignments = c->n_alignments,
+	    .emission = c->emission ? &c->emission->report : NULL,
 	};
 	if (write_figures(&output->figures_json, &output->figures_json_size, figures_write_json,
 			  &input, st) != STATUS_OK)
