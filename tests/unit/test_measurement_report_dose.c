@@ -293,12 +293,12 @@ static void test_underdosed_part_has_a_region(void **state)
 	assert_words(ds, group(ds, TUMOUR + 2), "112039", complete_vois[SMALL].name);
 	dataset_free(ds);
 
-	/* none: no group without a region */
-	points[FIXTURE_SCANS - 1].voi[TUMOUR].underdosed_volume_ml[0] = 0.0;
+	/* a few voxels, or no outline: no group of its own */
+	points[FIXTURE_SCANS - 1].voi[TUMOUR].underdosed_piece_ml[0] = 0.09;
 	ds = build(&input);
 	assert_words(ds, group(ds, TUMOUR + 1), "112039", complete_vois[SMALL].name);
 	dataset_free(ds);
-	points[FIXTURE_SCANS - 1].voi[TUMOUR].underdosed_volume_ml[0] = 8.5;
+	points[FIXTURE_SCANS - 1].voi[TUMOUR].underdosed_piece_ml[0] = 6.5;
 	int kept[2] = {underdosed.outlines[0].points, underdosed.outlines[1].points};
 	underdosed.outlines[0].points = underdosed.outlines[1].points = 3;
 	ds = build(&input);
