@@ -105,6 +105,7 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 							 : scenery(p);
 	const struct tissue_entry *entry = &tissue_table[kind];
 	double s0 = entry->s0, r2star = entry->r2star_per_s, anatomy = entry->anatomy;
+	double fat_share = liver ? model->fat_share : 0;
 	if (liver)
 		r2star = model->liver_r2star_per_s;
 	for (int i = 0; liver && i < model->n_tumours; i++) {
@@ -116,6 +117,7 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 			continue;
 		s0 = between(s0, tumour_entry.s0, share);
 		r2star = between(r2star, model->tumour_r2star_per_s, share);
+		fat_share *= 1 - share;
 		/* The anatomy keeps the edge a reader would draw on. */
 		anatomy = out <= 0 ? tumour_entry.anatomy : anatomy;
 	}
@@ -125,7 +127,7 @@ void phantom_tissue_at(struct phantom_tissue *tissue, const struct phantom_model
 		s0 *= phantom_smooth_step(away_mm / GAS_VOID_MM);
 	}
 	tissue->kind = (int)kind;
-	tissue->fat_share = liver ? model->fat_share : 0;
+	tissue->fat_share = fat_share;
 	tissue->s0 = s0 * PHANTOM_LIVER_SIGNAL;
 	tissue->r2star_per_s = r2star;
 	tissue->anatomy = anatomy * PHANTOM_LIVER_SIGNAL;

@@ -45,7 +45,7 @@ static const char usage[] =
     "                            10 mm up or down, the gas 2 mm more or less)\n"
     "  --sharp                   hard edges of uptake and tissue instead of smooth ones\n"
     "  --hot                     9000 MBq; tumours of 400, 400 (with a hotter core) and 260 Gy\n"
-    "  --fat PERCENT             of the liver's signal, in and out of phase with water (0)\n"
+    "  --fat PERCENT             of the liver's signal outside tumours, in and out of phase (0)\n"
     "  --necrosis                a core of the largest tumour takes up nothing; a VOI of its own\n"
     "  --untreated               nor does a dorsal cap of the largest tumour\n"
     "\n"
