@@ -52,7 +52,7 @@ struct report_emission; /* measurement_report_emission.h */
 struct report_voi {
 	const char *name; /* also the tracking identifier */
 	enum voi_role role;
-	int roi_number;
+	int roi_number; /* -1: a group, which the structure set does not have */
 	/* On the result grid; none: the region of the structure set is referenced. */
 	const struct outline_set *outlines;
 	/* Per time point: mean of the stored pixels (clamped); NULL or NaN: left out. */

@@ -105,9 +105,11 @@ static void region_in_space(struct sr_tree *tree, const struct report_input *inp
 		const struct evidence_series *series = &input->evidence->series[s];
 		if (series->role != EVIDENCE_VOIS || series->n_instances == 0)
 			continue;
-		snprintf(number, sizeof number, "%d", input->vois[voi].roi_number);
 		sr_tree_composite(tree, SR_CONTAINS, code_get(CODE_REGION_IN_SPACE),
 				  &series->instances[0]);
+		if (input->vois[voi].roi_number < 0)
+			return; /* a group of regions has none of its own */
+		snprintf(number, sizeof number, "%d", input->vois[voi].roi_number);
 		sr_tree_enter(tree);
 		sr_tree_text(tree, SR_HAS_CONCEPT_MOD, code_get(CODE_ROI_IDENTIFIER), number);
 		sr_tree_leave(tree);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "job_emission.h"
 #include "parallel.h"
@@ -22,6 +23,7 @@ struct report_parts {
 	char threshold_words[64][340];
 	const char *thresholds[64];
 	int n_thresholds;
+	char members[DOSIMETRY_MAX_VOIS][400]; /* of groups of tumours */
 };
 
 /* ---- regions ---- */
@@ -83,6 +85,18 @@ static enum status_code fill_stored_means(struct report_parts *parts, const stru
 	return st->code;
 }
 
+/* "Tumour 1, Tumour 2": who belongs to a group. */
+static void list_members(char text[400], const struct treatment_slots *slots, int group)
+{
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < slots->n_vois && length < 399; i++)
+		if (i != group && strcasecmp(slots->vois[i].group, slots->vois[group].name) == 0)
+			length += (size_t)snprintf(text + length, 400 - length, "%s%s",
+						   length ? ", " : "", slots->vois[i].name);
+}
+
 static enum status_code fill_vois(struct report_parts *parts, const struct job_case *c,
 				  struct status *st)
 {
@@ -103,6 +117,10 @@ static enum status_code fill_vois(struct report_parts *parts, const struct job_c
 		    .stored_mean_gy = parts->stored_mean_gy[i],
 		    .underdosed_outlines = &parts->underdosed[i],
 		};
+		if (c->voi[i].role == VOI_GROUP) {
+			list_members(parts->members[i], &c->slots, i);
+			parts->vois[i].members = parts->members[i];
+		}
 	}
 	if (st->code != STATUS_OK)
 		return st->code;
@@ -122,6 +140,8 @@ static void fill_injections(struct report_parts *parts, const struct job_case *c
 		injection->planned_activity_mbq = (double)NAN;
 		injection->prepared_activity_mbq = recorded->prepared_activity_mbq;
 		injection->residual_activity_mbq = recorded->residual_activity_mbq;
+		memcpy(injection->vial, recorded->vial, sizeof injection->vial);
+		injection->outside_scanner = !recorded->imaged;
 		if (recorded->position >= 0 && recorded->position < c->record.n_positions) {
 			const struct record_position *position =
 			    &c->record.positions[recorded->position];

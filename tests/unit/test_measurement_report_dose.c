@@ -375,6 +375,18 @@ static void test_several_positions(void **state)
 	assert_false(has(ds, child(ds, given, "HO083", 1), "HO207"));
 	assert_words(ds, group(ds, CONFLUENT + 1), "HO208", "Tumour 1, Tumour 2");
 	dataset_free(ds);
+
+	/* too thin for an outline: the structure set as a whole, it has no such region */
+	complete_vois[CONFLUENT].outlines = NULL;
+	complete_vois[CONFLUENT].roi_number = -1;
+	ds = build(&input);
+	assert_true(has(ds, group(ds, CONFLUENT + 1), "130488"));
+	struct dataset_path space = child(ds, group(ds, CONFLUENT + 1), "130488", 0);
+	assert_int_equal(dataset_item_count(ds, space), 0);
+	assert_int_equal(dataset_item_count(ds, child(ds, group(ds, SMALL + 1), "130488", 0)), 1);
+	dataset_free(ds);
+	complete_vois[CONFLUENT] = vois[CONFLUENT];
+	complete_vois[CONFLUENT].members = "Tumour 1, Tumour 2";
 }
 
 static void test_trend(void **state)
