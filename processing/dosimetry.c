@@ -235,6 +235,8 @@ struct course {
 	struct dosimetry_regions regions;
 	struct accumulation sums;
 	struct dosimetry_recovery recovery;
+	struct kernel kernel;
+	struct dosimetry_noise noise;
 };
 
 static enum status_code run_time_point(struct dosimetry_result *result, int index,
@@ -265,6 +267,14 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 			  &course->regions, input);
 	sum_few_echo_volumes(point, &delta);
 	if (dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
+		goto out;
+	course->noise.gy_per_delta[index] =
+	    between.specific_activity_mbq_per_mg / between.relaxivity_per_s_per_mg_per_ml *
+	    dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq, params->density_g_per_ml);
+	if (dosimetry_uncertainties(point, &course->noise, index, &course->plan, &delta,
+				    &course->baseline, input, params, st) != STATUS_OK ||
+	    dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
+		STATUS_OK)
 		goto out;
 	dosimetry_position_doses(result->time_points, index + 1, input);
 	dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
@@ -321,6 +331,8 @@ out:
 		dosimetry_baseline_map_free(&course->baseline);
 		dosimetry_regions_free(&course->regions);
 		accumulation_free(&course->sums);
+		kernel_free(&course->kernel);
+		volume_free(&course->noise.baseline_on_result);
 		free(course);
 	}
 	dosimetry_result_free(&made);
@@ -331,6 +343,7 @@ void dosimetry_result_free(struct dosimetry_result *result)
 {
 	for (int i = 0; result->time_points && i < result->n_time_points; i++) {
 		volume_free(&result->time_points[i].dose_gy);
+		volume_free(&result->time_points[i].kernel_dose_gy);
 		for (int voi = 0; voi < DOSIMETRY_MAX_VOIS; voi++)
 			mask_free(&result->time_points[i].underdosed[voi]);
 	}

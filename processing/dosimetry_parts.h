@@ -12,6 +12,8 @@
  *   dosimetry_voi.c         on the result grid: figures per VOI
  *   dosimetry_measurable.c  which of them can be believed; dose by catheter position
  *   dosimetry_trend.c       trend, prediction, advice
+ *   dosimetry_kernel.c      the dose by the beta kernel beside it
+ *   dosimetry_uncertainty.c how well the means are known
  *
  * Everything is written in terms of dR2* (1/s) and factors per interval between two scans, because
  * batches may differ in holmium content (relaxivity) and have decayed differently (specific
@@ -20,6 +22,7 @@
 #define DOSIMETRY_PARTS_H
 
 #include "dosimetry.h"
+#include "kernel.h"
 
 /* What was injected between two scans, as if at once. */
 struct dosimetry_interval {
@@ -218,5 +221,38 @@ void dosimetry_position_doses(struct dosimetry_time_point *points, int n_points,
 void dosimetry_trends(struct dosimetry_time_point *points, int n_points,
 		      const struct dosimetry_plan *plan, const struct dosimetry_input *input,
 		      const struct dosimetry_params *params);
+
+/* ---- dosimetry_kernel.c ---- */
+
+/* kernel_dose_gy, kernel_lost_share and the kernel_dose of every figure: NaN unless asked for.
+ * kernel: empty at first, made when needed and kept for the next time point. STATUS_REFUSE: a
+ * result grid that has no kernel (kernel.h). */
+enum status_code dosimetry_kernel_dose(struct dosimetry_time_point *point, struct kernel *kernel,
+				       const struct dosimetry_plan *plan,
+				       const struct dosimetry_input *input,
+				       const struct dosimetry_params *params,
+				       struct status *st) STATUS_CHECKED;
+
+/* ---- dosimetry_uncertainty.c ---- */
+
+/* VOIs, healthy livers, and the liver with its tumours. */
+#define DOSIMETRY_NOISE_PIECES (2 * DOSIMETRY_MAX_VOIS + 1)
+
+/* What the uncertainty of a time point needs of the ones before it. */
+struct dosimetry_noise {
+	double gy_per_delta[DOSIMETRY_MAX_SCANS]; /* per scan: Gy per 1/s of the interval before it;
+						     set before the call */
+	double scan_variance[DOSIMETRY_MAX_SCANS]
+			    [DOSIMETRY_NOISE_PIECES]; /* of mean R2*, (1/s)^2 */
+	struct volume baseline_on_result;	      /* R2*; empty until needed; owned */
+};
+
+/* uncertainty of every figure, and recovery_uncertainty. */
+enum status_code
+dosimetry_uncertainties(struct dosimetry_time_point *point, struct dosimetry_noise *noise, int scan,
+			const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
+			const struct dosimetry_baseline_map *baseline,
+			const struct dosimetry_input *input, const struct dosimetry_params *params,
+			struct status *st) STATUS_CHECKED;
 
 #endif

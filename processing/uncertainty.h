@@ -2,15 +2,34 @@
  *
  * Components, each a standard uncertainty (k = 1) in Gy, combined as root of the sum of squares
  * because their sources do not know of each other (EANM practical guidance on uncertainty analysis
- * for molecular radiotherapy absorbed dose calculations, doi 10.1007/s00259-018-4136-7):
+ * for molecular radiotherapy absorbed dose calculations, doi 10.1007/s00259-018-4136-7; law of
+ * propagation of the GUM):
  *
- *   random        standard errors of the R2* fits of the baseline and of the scan, averaged over
- * the VOI as many independent voxels as it holds of the scan registration  change of the mean when
- * the map is shifted by the registration residual relaxivity    configured, percent: the same for
- * every VOI and time point activity      of the specific activity (MBq/mg), configured, percent
+ *   random             noise of the images: standard errors of the R2* fits of the scans and of
+ *                      the baseline, through every interpolation to the mean
+ *   registration       change of the mean when the images do not lie where they are thought to:
+ *                      a rigid shift as large as the residual of the alignment
+ *   relaxivity         configured, percent
+ *   specific activity  of the vials (MBq/mg), configured, percent
  *
- * What is not configured is NaN, and combined then holds only what is known and says so: a
- * combined uncertainty without the relaxivity's is not that of an absolute dose. */
+ * What is not known is NaN, and combined then holds only what is known, and `complete` says so: a
+ * combined uncertainty without the relaxivity's is not that of an absolute dose. Not in it: drawing
+ * the VOI, motion that is not rigid, fat, what the estimator of R2* is off by (some 0.3 % at SNR
+ * 50, r2star.h), the relaxivity being another in clusters of microspheres.
+ *
+ * Two numbers of one treatment have errors in common:
+ *
+ *   random             two VOIs: none in common unless they overlap. Two scans: the baseline's
+ *                      half, so that a difference of two time points is better known than either.
+ *   registration       all VOIs of one scan move together; the error between baseline and anatomy
+ *                      is that of every scan.
+ *   relaxivity         one factor for all VOIs and time points of a treatment: T/N, the shape of a
+ *                      trend and dose-volume shares do not feel it
+ *   specific activity  one factor for all VOIs; for two injections as far as they share a vial or
+ *                      the calibrator that measured it
+ *
+ * So the components are given one by one, and a ratio of two doses must be made from them, not
+ * from combined. Pure. */
 #ifndef UNCERTAINTY_H
 #define UNCERTAINTY_H
 
@@ -27,23 +46,65 @@ struct uncertainty_params {
 struct uncertainty {
 	double random_gy, registration_gy, relaxivity_gy, specific_activity_gy; /* NaN unknown */
 	double combined_gy; /* NaN when the random part is unknown */
-	bool complete;	    /* relaxivity and specific activity were configured */
+	bool complete;	    /* every component is known */
 };
 
-/* Random part of a mean over a mask: values' standard errors (same unit, NaN: left out), on any
- * grid; independent_voxel_ml: volume of a voxel of the scan they come from (resampled maps have
- * more or fewer voxels than independent values). */
-double uncertainty_random(const struct volume *stderr_values, const struct mask *mask,
-			  double independent_voxel_ml);
+/* How much each voxel of a grid counts in a mean: a box of voxels, owned. */
+struct uncertainty_weights {
+	int first[3], size[3]; /* columns, rows, slices; size 0: none */
+	float *weight;	       /* columns fastest */
+	double sum;
+};
 
-/* Registration part: the mean's standard deviation under an isotropic Gaussian shift of root mean
- * square residual_mm (all three axes together), from means with the VOI shifted by plus and minus
- * along each axis, second-order effects included. 0 where residual_mm is 0; NaN where it is NaN. */
+/* The mean over a mask of what was measured (values not NaN; same grid). Freed with
+ * uncertainty_weights_free(). STATUS_RETRY: memory. */
+enum status_code uncertainty_weights_of_mask(struct uncertainty_weights *weights,
+					     const struct mask *mask, const struct volume *values,
+					     struct status *st) STATUS_CHECKED;
+
+/* The same mean in terms of the voxels that its values were interpolated from: the transpose of
+ * resample_trilinear() from `source` to `grid`, NaN rule included. A value that was interpolated
+ * from eight voxels shares them with its neighbours, so its noise is theirs as well; over the
+ * voxels of the source it is independent again, and nothing has to be assumed about how many
+ * independent values a VOI holds. grid: the target's voxels in the source's frame of reference. */
+enum status_code uncertainty_weights_carry(struct uncertainty_weights *source_weights,
+					   const struct volume *source,
+					   const struct uncertainty_weights *weights,
+					   const struct grid *grid,
+					   struct status *st) STATUS_CHECKED;
+
+/* Variance of the mean from each voxel's own standard error (whole grid, NaN: none):
+ * sum (w s)^2 / (sum w)^2. NaN without weights. */
+double uncertainty_variance(const struct uncertainty_weights *weights,
+			    const struct volume *standard_error);
+
+void uncertainty_weights_free(struct uncertainty_weights *weights);
+
+/* Registration part: root mean square change of the mean over the mask under an isotropic Gaussian
+ * shift of root mean square residual_mm (all three axes together). Not a standard deviation about
+ * the shifted mean: a VOI drawn around a hot spot loses whichever way the image moves, and that
+ * loss is part of the error.
+ *
+ * Along each axis of the grid the mean is probed at plus and minus 3 standard deviations
+ * (residual_mm / sqrt(3) each). Half the difference of the two changes is the slope: a change with
+ * the sign of the shift. Half their sum is the loss, which goes with the size of the shift where
+ * edges are sharp: m(x) = m(0) - c |x|. The image at hand is displaced itself, by 0.80 standard
+ * deviations on average, and seen from there a probe at 3 finds c (3 - 0.80): so c is the loss
+ * / 2.2. Slopes and the scatter of the losses add in quadrature; the mean losses of the axes (0.80
+ * c each) add up, and then in quadrature to the rest. Where edges are smooth the loss is smaller
+ * than this model's: the part is then too large rather than too small.
+ *
+ * shifted (may be NULL): a second map on the same grid that moves together with the dose and counts
+ * `scale` times, but is no part of the mean: the baseline, which is taken off elsewhere than where
+ * it belongs. *gy is 0 where residual_mm is 0, NaN where it is NaN or nothing is measured.
+ * STATUS_BUG: other grids. */
 enum status_code uncertainty_registration(double *gy, const struct volume *dose_gy,
+					  const struct volume *shifted, double scale,
 					  const struct mask *mask, double residual_mm,
 					  struct status *st) STATUS_CHECKED;
 
-/* Fills relaxivity_gy, specific_activity_gy, combined_gy and complete from mean and percentages. */
+/* Fills relaxivity_gy, specific_activity_gy, combined_gy and complete from the mean, the
+ * percentages and the two parts that are there already. */
 void uncertainty_combine(struct uncertainty *uncertainty, double mean_gy,
 			 const struct uncertainty_params *params);
 
