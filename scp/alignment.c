@@ -6,6 +6,14 @@
 
 #include "alignment_cache.h"
 
+/* The registration tries its several starts on coarse voxels of about 10 mm: so many configured
+ * limits apart is one answer. */
+#define SPREAD_LIMITS 3.0
+/* Farther apart, whole searches begin this far from the answer; one that ends elsewhere counts when
+ * its metric is about as good. */
+#define SECOND_STARTS	4
+#define SECOND_START_MM 15.0
+#define ABOUT_AS_GOOD	0.02 /* of the metric */
 /* Between two frames of reference, where nothing else can tell a wrong answer: */
 #define REFUSED_AT_LIMITS 2.0  /* residual above so many configured limits */
 #define LARGEST_TURN_DEG  45.0 /* a patient who lies down again does not turn as far */
@@ -35,9 +43,10 @@ static void find_doubt(char why[120], const struct registration_result *answer,
 	why[0] = '\0';
 	if (!answer->converged)
 		snprintf(why, 120, "the search did not converge");
-	else if (!(answer->capture_spread_mm <= request->limit_mm))
+	else if (!same_frame(request) &&
+		 !(answer->capture_spread_mm <= SPREAD_LIMITS * request->limit_mm))
 		snprintf(why, 120, "several starts end %.3g mm apart (limit %.3g mm)",
-			 answer->capture_spread_mm, request->limit_mm);
+			 answer->capture_spread_mm, SPREAD_LIMITS * request->limit_mm);
 	else if (!(answer->residual_mm <= request->limit_mm))
 		snprintf(why, 120, "%.3g mm are left (limit %.3g mm)", answer->residual_mm,
 			 request->limit_mm);
@@ -49,7 +58,8 @@ static enum status_code judge_two_frames(struct alignment *alignment,
 {
 	char doubt[120], why[160];
 	find_doubt(doubt, answer, request);
-	bool close = answer->converged && answer->capture_spread_mm <= request->limit_mm &&
+	bool close = answer->converged &&
+		     answer->capture_spread_mm <= SPREAD_LIMITS * request->limit_mm &&
 		     answer->residual_mm <= REFUSED_AT_LIMITS * request->limit_mm;
 	if (!close)
 		return refuse(request, doubt, st);
@@ -116,6 +126,44 @@ static enum status_code load(const struct alignment_image *image, struct status 
 	return image->load ? image->load(image->user, st) : STATUS_OK;
 }
 
+/* How far two transforms put the corners of a grid apart. */
+static double apart_mm(const double a[RIGID_SIZE], const double b[RIGID_SIZE],
+		       const struct grid *grid)
+{
+	double back[RIGID_SIZE], between[RIGID_SIZE];
+	rigid_invert(back, b);
+	rigid_compose(between, back, a);
+	return rigid_largest_shift_mm(between, grid);
+}
+
+/* Between two frames of reference, where coarse starts disagree: which of them the whole search
+ * cannot tell from the answer. */
+static enum status_code look_again(struct registration_result *answer,
+				   const struct registration_input *input, struct status *st)
+{
+	double spread_mm = 0, zero[3] = {0, 0, 0};
+	for (int i = 0; i < SECOND_STARTS; i++) {
+		struct registration_input again = *input;
+		struct registration_result other;
+		double aside[RIGID_SIZE], start[RIGID_SIZE], shift_mm[3] = {0, 0, 0};
+		shift_mm[i < 2 ? 2 : 0] = i % 2 ? SECOND_START_MM : -SECOND_START_MM;
+		rigid_from_angles(aside, zero, shift_mm, zero);
+		rigid_compose(start, aside, answer->transform);
+		again.start = start;
+		if (registration_rigid(&other, &again, st) == STATUS_REFUSE)
+			status_clear(st); /* too far aside to begin */
+		else if (st->code != STATUS_OK)
+			return st->code;
+		else if (other.converged &&
+			 other.metric_end <=
+			     answer->metric_end + ABOUT_AS_GOOD * fabs(answer->metric_end))
+			spread_mm = fmax(spread_mm, apart_mm(other.transform, answer->transform,
+							     &input->fixed->grid));
+	}
+	answer->capture_spread_mm = spread_mm;
+	return STATUS_OK;
+}
+
 static enum status_code find_anew(struct registration_result *answer, char failed[200],
 				  const struct alignment_request *request, struct status *st)
 {
@@ -136,7 +184,10 @@ static enum status_code find_anew(struct registration_result *answer, char faile
 					       .residual_mm = (double)NAN,
 					       .capture_spread_mm = (double)NAN};
 	rigid_identity(answer->transform);
-	if (registration_rigid(answer, &input, st) != STATUS_REFUSE)
+	if (registration_rigid(answer, &input, st) == STATUS_OK && answer->converged &&
+	    !same_frame(request) && answer->capture_spread_mm > SPREAD_LIMITS * request->limit_mm)
+		return look_again(answer, &input, st);
+	if (st->code != STATUS_REFUSE)
 		return st->code;
 	snprintf(failed, 200, "%.199s", st->text); /* nothing to hold on to: an answer too */
 	failed[strcspn(failed, "\n")] = '\0';
@@ -157,5 +208,7 @@ enum status_code alignment_find(struct alignment *alignment,
 	if (!found && (find_anew(&answer, failed, request, st) != STATUS_OK ||
 		       alignment_cache_put(request->spool, key, &answer, failed, st) != STATUS_OK))
 		return st->code;
-	return alignment_judge(alignment, &answer, failed, request, st);
+	if (alignment_judge(alignment, &answer, failed, request, st) == STATUS_OK)
+		alignment->kept = found;
+	return st->code;
 }

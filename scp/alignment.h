@@ -12,7 +12,10 @@
  *                             different places, a residual above twice the limit, or a turn that no
  *                             patient makes: refused, with what to do
  *
- * The limit is the configured one (residual-limit-mm). Nothing here reads DICOM or the database. */
+ * The limit is the configured one (residual-limit-mm); several starts may end three limits apart,
+ * because they are searched on coarse voxels. Where they end farther apart, whole searches from
+ * aside decide: an answer elsewhere counts when its metric is about as good. Nothing here reads
+ * DICOM or the database. */
 #ifndef ALIGNMENT_H
 #define ALIGNMENT_H
 
@@ -45,6 +48,7 @@ struct alignment {
 	bool moved;		      /* the transform is not the identity */
 	double residual_mm;	      /* NaN: not known */
 	double capture_spread_mm, metric_start, metric_end; /* of what was computed; NaN */
+	bool kept;					    /* it came from the cache */
 	bool uncertain;					    /* worth a warning: words say why */
 	char words[200];
 };

@@ -145,10 +145,11 @@ static enum status_code find(struct alignment *alignment, struct job_case *c,
 	(void)!alignment_find(alignment, request, st);
 	double took_s = job_clock_s() - start_s;
 	c->align_s += took_s;
-	job_tell("alignment", after_injection, took_s);
 	if (st->code != STATUS_OK)
 		return st->code;
-	log_line(LOG_INFO_LINE, "aligned",
+	if (!alignment->kept)
+		job_tell("alignment", after_injection, took_s);
+	log_line(alignment->kept ? LOG_DEBUG_LINE : LOG_INFO_LINE, "aligned",
 		 "after=%d moved_mm=%.2f turned_deg=%.2f residual_mm=%.2f uncertain=%d ms=%.0f",
 		 after_injection,
 		 rigid_largest_shift_mm(alignment->transform, &request->fixed.volume->grid),

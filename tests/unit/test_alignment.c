@@ -99,6 +99,8 @@ static void doubt_is_said(void **state)
 	assert_true(judge(&pair, "", &st).uncertain);
 
 	pair = make_pair();
+	pair.answer.capture_spread_mm = 40; /* within one frame no motion is the other answer */
+	assert_false(judge(&pair, "", &st).uncertain);
 	pair.answer.converged = false;
 	found = judge(&pair, "", &st);
 	assert_int_equal(st.code, STATUS_OK);
@@ -166,8 +168,11 @@ static void two_frames_need_an_answer(void **state)
 	pair.answer.converged = false;
 	expect_refusal(&pair, "", "the search did not converge");
 	pair = two_frames();
+	pair.answer.capture_spread_mm = 8;
+	found = judge(&pair, "", &st);
+	assert_int_equal(st.code, STATUS_OK);
 	pair.answer.capture_spread_mm = 12;
-	expect_refusal(&pair, "", "several starts end 12 mm apart");
+	expect_refusal(&pair, "", "several starts end 12 mm apart (limit 9 mm)");
 	pair = two_frames();
 	const double half_turn[3] = {0, 0, 3.14159}, nothing[3] = {0, 0, 0};
 	rigid_from_angles(pair.answer.transform, half_turn, nothing, nothing);

@@ -288,6 +288,20 @@ static void test_planned_injections(void **state)
 	assert_int_equal(assess(f)->planned_injections, 4);
 }
 
+static void test_old_specific_activity(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->record.injections[0].specific_activity_at_s = FIRST_INJECTION_S - 23 * 60 * MINUTE_S;
+	const struct treatment_slots *s = assess(f);
+	for (int i = 0; i < s->n_warnings; i++)
+		assert_string_not_equal(s->warnings[i].code, "HO133");
+	f->record.injections[0].specific_activity_at_s = FIRST_INJECTION_S - 25 * 60 * MINUTE_S;
+	s = assess(f);
+	assert_true(warns(s, "HO133", "injection 1: its specific activity was measured 25.0 h"));
+	assert_true(s->maps_ready);
+}
+
 static void test_position_without_its_part(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +336,7 @@ int main(void)
 	    TEST(test_scans_that_differ_from_the_baseline),
 	    TEST(test_lossy_images_are_told),
 	    TEST(test_planned_injections),
+	    TEST(test_old_specific_activity),
 	    TEST(test_position_without_its_part),
 	};
 	return cmocka_run_group_tests_name("treatment", tests, NULL, NULL);

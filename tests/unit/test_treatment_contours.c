@@ -259,6 +259,41 @@ static void test_record_gives_roles_and_parts(void **state)
 	assert_true(warns(s, "HO119", "the record names \"Tumour 3\""));
 }
 
+/* Tumours that are summed up together, and a dead core. */
+static void test_groups(void **state)
+{
+	struct fixture *f = *state;
+	make_whole(f);
+	f->sets[0].rois[f->sets[0].n_rois++] = make_roi("Tumour 2");
+	f->sets[0].rois[f->sets[0].n_rois++] = make_roi("Core");
+	f->record.n_vois = 3;
+	for (int i = 0; i < 2; i++) {
+		copy(f->record.vois[i].name, 260, i ? "Tumour 2" : "Tumour 1");
+		copy(f->record.vois[i].group, 68, "A");
+		f->record.vois[i].role = CONFIG_VOI_TUMOUR;
+	}
+	copy(f->record.vois[2].name, 260, "Core");
+	f->record.vois[2].role = CONFIG_VOI_NECROSIS;
+	const struct treatment_slots *s = assess(f);
+	assert_int_equal(s->n_vois, 6);
+	assert_int_equal(s->vois[4].role, VOI_NECROSIS);
+	assert_int_equal(s->vois[5].role, VOI_GROUP);
+	assert_int_equal(s->vois[5].roi, -1);
+	assert_string_equal(s->vois[5].name, "A");
+	assert_true(s->report_ready);
+	/* one alone is none; and no name for two things */
+	f->record.vois[1].group[0] = '\0';
+	s = assess(f);
+	assert_int_equal(s->n_vois, 5);
+	assert_true(warns(s, "HO119", "group \"A\" has one tumour only"));
+	copy(f->record.vois[0].group, 68, "liver");
+	copy(f->record.vois[1].group, 68, "liver");
+	s = assess(f);
+	assert_int_equal(s->state, TREATMENT_REFUSED);
+	assert_waits(s, "group \"liver\" has the name of a region");
+	assert_true(s->maps_ready);
+}
+
 static void test_newest_contours_win(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +349,7 @@ int main(void)
 	    TEST(test_two_roles_are_refused),
 	    TEST(test_two_livers_are_refused),
 	    TEST(test_record_gives_roles_and_parts),
+	    TEST(test_groups),
 	    TEST(test_newest_contours_win),
 	    TEST(test_contours_whose_series_has_not_come),
 	    TEST(test_contours_on_the_baseline),
