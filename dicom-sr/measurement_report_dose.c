@@ -246,15 +246,19 @@ static void add_volumes(struct sr_tree *tree, const struct dosimetry_voi_result 
 			      UNIT_ML, NULL);
 }
 
+/* A region that cannot be measured is stored as 0: as a mean that would be the 0 Gy it must not
+ * have.
+ */
 static void add_stored_mean(struct sr_tree *tree, const struct report_input *input, int voi)
 {
 	const double *stored = input->vois[voi].stored_mean_gy;
 
-	if (stored)
+	if (stored && isfinite(report_last(input)->voi[voi].dose.mean))
 		report_number(
 		    tree, code_get(CODE_STORED_MEAN_DOSE), stored[input->result->n_time_points - 1],
 		    UNIT_GY,
-		    "Mean of the pixels of the RT Dose object, where negative doses are 0");
+		    "Mean of the pixels of the RT Dose object, where negative doses and voxels "
+		    "without a dose are 0");
 }
 
 static void add_dose_after_every_injection(struct sr_tree *tree, const struct report_input *input,

@@ -93,6 +93,18 @@ static void write_dose_by_position(struct json *json, const struct figures_input
 	json_end_array(json);
 }
 
+/* What cannot be measured has no dose by any method. */
+static void write_kernel(struct json *json, const struct dosimetry_voi_result *voi)
+{
+	bool none = voi->measurable == VOI_NOT_MEASURABLE;
+	const struct voi_stats *dose = &voi->kernel_dose;
+
+	json_number(json, "kernel_mean_gy", none ? (double)NAN : dose->mean);
+	json_number(json, "kernel_d90_gy", none ? (double)NAN : dose->d90);
+	json_number(json, "kernel_d70_gy", none ? (double)NAN : dose->d70);
+	json_number(json, "kernel_maximum_gy", none ? (double)NAN : dose->maximum);
+}
+
 static void write_voi_figures(struct json *json, const struct figures_input *input,
 			      const struct dosimetry_voi_result *voi)
 {
@@ -130,10 +142,7 @@ static void write_voi_figures(struct json *json, const struct figures_input *inp
 	json_number(json, "underdosed_volume_ml", voi->underdosed_volume_ml[0]);
 	write_underdosed(json, input->params, voi);
 	write_uncertainty(json, &voi->uncertainty);
-	json_number(json, "kernel_mean_gy", voi->kernel_dose.mean);
-	json_number(json, "kernel_d90_gy", voi->kernel_dose.d90);
-	json_number(json, "kernel_d70_gy", voi->kernel_dose.d70);
-	json_number(json, "kernel_maximum_gy", voi->kernel_dose.maximum);
+	write_kernel(json, voi);
 	write_dose_by_position(json, input, voi);
 }
 

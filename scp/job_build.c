@@ -230,6 +230,9 @@ static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, int *n_dvhs, double 
 				  const struct job_case *c, const struct volume *dose_gy,
 				  struct status *st)
 {
+	const struct dosimetry_time_point *last =
+	    &c->result.time_points[c->result.n_time_points - 1];
+
 	*n_dvhs = 0;
 	for (int i = 0; i < c->n_contoured; i++) {
 		struct voi_stats stats;
@@ -244,8 +247,9 @@ static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, int *n_dvhs, double 
 		dvh->minimum_gy = stats.minimum;
 		dvh->maximum_gy = stats.maximum;
 		dvh->mean_gy = stats.mean;
-		if (isnan(stats.mean))
-			continue; /* nothing measured: no histogram */
+		/* nothing measured, or too little to speak of a dose: no histogram */
+		if (isnan(stats.mean) || last->voi[i].measurable == VOI_NOT_MEASURABLE)
+			continue;
 		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats.maximum);
 		dvh->volume_ml = own_ml;
 		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, dose_gy, &c->mask[i], st) !=

@@ -333,7 +333,10 @@ static void test_kernel(void **state)
 	/* what cannot be measured has no dose by any method */
 	points[FIXTURE_SCANS - 1].voi[SMALL].kernel_dose.mean = 77.0;
 	points[FIXTURE_SCANS - 1].voi[SMALL].underdosed_volume_ml[0] = 0.4;
+	stored_mean_gy[SMALL][FIXTURE_SCANS - 1] = 0.0;
 	ds = build(&input);
+	assert_false(has(ds, group(ds, SMALL + 1), "HO036"));
+	stored_mean_gy[SMALL][FIXTURE_SCANS - 1] = NAN;
 	assert_false(has(ds, group(ds, SMALL + 1), "HO174"));
 	assert_false(has(ds, group(ds, SMALL + 1), "HOU90"));
 	dataset_free(ds);
