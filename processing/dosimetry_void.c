@@ -7,8 +7,8 @@
  * to what was dark in the baseline. Gone dark is: no usable echo, or less than half of the S0 that
  * the baseline had there. (Microspheres do not lower S0, and take the first usable echo only above
  * about 1000 Gy; a saturated core inside a tumour is not joined to the dark.) Where the void came
- * by more than a voxel, which partial volume would explain, its rim has come with it: all within
- * the reach that the baseline's artefact has around the dark. */
+ * by more than a voxel, which partial volume would explain, its rim has come as far with it: the
+ * baseline's artefact grows there by the way that the void came. */
 #include "dosimetry_parts.h"
 
 #include <math.h>
@@ -16,15 +16,17 @@
 
 #include "ball.h"
 
-#define S0_GONE 0.5F
+#define S0_GONE	    0.5F
+#define WAY_MOST_MM 20.0 /* what came farther is not followed */
 
 struct hunt {
 	struct dosimetry_delta *delta;
 	const struct r2star_map *map;
 	const float *s0;
 	const struct mask *liver;
-	uint8_t *known; /* per voxel, 1: found */
-	size_t *found;	/* voxels gone dark, in the order they were found */
+	uint8_t *known;	     /* per voxel, 1: found */
+	uint8_t *way_tenths; /* per voxel: how far a void came there, tenths of mm */
+	size_t *found;	     /* voxels gone dark, in the order they were found */
 	size_t count, room;
 };
 
@@ -130,29 +132,54 @@ static void lose(struct dosimetry_delta *delta, size_t v)
 	delta->state[v] = R2STAR_NOT_MEASURED;
 }
 
-/* Is nothing dark before within the ball: has the void come from farther? */
-static bool came_far(const struct hunt *hunt, size_t v, const struct ball *near_by)
+/* The distance to the nearest voxel that was marked before; the ball's radius where there is none.
+ */
+static float distance_mm(const struct hunt *hunt, size_t v, const struct ball *ball, uint8_t marks,
+			 float most_mm)
 {
-	for (size_t s = 0; s < near_by->count; s++) {
+	for (size_t s = 0; s < ball->count && ball->steps[s].distance_mm <= most_mm; s++) {
 		size_t at;
-		if (step_to(&at, &hunt->liver->grid, v, &near_by->steps[s]) && was_dark(hunt, at))
-			return false;
+		if (step_to(&at, &hunt->liver->grid, v, &ball->steps[s]) &&
+		    hunt->delta->marks[at] & marks)
+			return ball->steps[s].distance_mm;
 	}
-	return true;
+	return INFINITY;
 }
 
-static void take_rim(struct hunt *hunt, const struct ball *near_by, const struct ball *rim)
+/* How far the void came to a voxel, in tenths of a millimetre, left at all voxels that its rim can
+ * reach from there. */
+static void spread_way(struct hunt *hunt, size_t v, float way_mm, const struct ball *ball,
+		       double rim_mm)
 {
-	for (size_t n = 0; n < hunt->count; n++) {
+	uint8_t tenths = (uint8_t)fminf(10 * way_mm, UINT8_MAX);
+	for (size_t s = 0; s < ball->count && (double)ball->steps[s].distance_mm <= rim_mm; s++) {
 		size_t at;
-		lose(hunt->delta, hunt->found[n]);
-		if (!came_far(hunt, hunt->found[n], near_by))
-			continue;
-		for (size_t s = 0; s < rim->count; s++) {
-			if (step_to(&at, &hunt->liver->grid, hunt->found[n], &rim->steps[s]))
-				lose(hunt->delta, at);
-		}
+		if (step_to(&at, &hunt->liver->grid, v, &ball->steps[s]) &&
+		    hunt->way_tenths[at] < tenths)
+			hunt->way_tenths[at] = tenths;
 	}
+}
+
+static bool take_rim(struct hunt *hunt, const struct ball *ball, double rim_mm, double voxel_mm)
+{
+	const size_t found = hunt->count, voxels = grid_voxels(&hunt->liver->grid);
+	for (size_t n = 0; n < found; n++) {
+		float way_mm = distance_mm(hunt, hunt->found[n], ball, DOSIMETRY_MARK_DARK,
+					   (float)WAY_MOST_MM);
+		if (isfinite(way_mm) && (double)way_mm > voxel_mm + 1e-3)
+			spread_way(hunt, hunt->found[n], way_mm, ball, rim_mm);
+	}
+	for (size_t v = 0; v < voxels; v++) {
+		float way_mm = (float)hunt->way_tenths[v] / 10;
+		if (way_mm > 0 &&
+		    isfinite(distance_mm(hunt, v, ball,
+					 DOSIMETRY_MARK_DARK | DOSIMETRY_MARK_ARTEFACT, way_mm)) &&
+		    !take(hunt, v))
+			return false;
+	}
+	for (size_t n = 0; n < hunt->count; n++)
+		lose(hunt->delta, hunt->found[n]);
+	return true;
 }
 
 enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
@@ -161,22 +188,21 @@ enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
 					   const struct mask *liver, struct status *st)
 {
 	struct hunt hunt = {.delta = delta, .map = scan->map, .s0 = s0, .liver = liver};
-	struct ball near_by = {.count = 0}, rim = {.count = 0};
+	struct ball ball = {.count = 0};
+	size_t voxels = grid_voxels(&scan->map->s0.grid);
 	if (!liver->coverage)
 		return STATUS_OK;
 	double voxel_mm = fmax(grid_spacing_mm(&liver->grid, 0), grid_spacing_mm(&liver->grid, 1));
-	if (ball_make(&near_by, &liver->grid, voxel_mm, st) != STATUS_OK ||
-	    ball_make(&rim, &liver->grid, baseline->rim_mm, st) != STATUS_OK)
-		goto out;
-	hunt.known = calloc(grid_voxels(&liver->grid), 1);
-	if (!hunt.known || !find_all(&hunt))
+	if (ball_make(&ball, &liver->grid, WAY_MOST_MM, st) != STATUS_OK)
+		return st->code;
+	hunt.known = calloc(voxels, 1);
+	hunt.way_tenths = calloc(voxels, 1);
+	if (!hunt.known || !hunt.way_tenths || !find_all(&hunt) ||
+	    !take_rim(&hunt, &ball, baseline->rim_mm, voxel_mm))
 		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
-	else
-		take_rim(&hunt, &near_by, &rim);
-out:
-	ball_free(&near_by);
-	ball_free(&rim);
+	ball_free(&ball);
 	free(hunt.known);
+	free(hunt.way_tenths);
 	free(hunt.found);
 	return st->code;
 }
