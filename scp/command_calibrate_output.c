@@ -34,11 +34,25 @@ static void scan_date(char text[16], const struct calibrate_run *run)
 		snprintf(text, 16, "%.4s-%.2s-%.2s", date, date + 4, date + 6);
 }
 
+/* Bytes of a UTF-8 text up to most, whole characters. */
+static int whole_characters(const char *text, int most)
+{
+	int length = 0;
+	for (int i = 0; i <= most; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80) /* a character starts here */
+			length = i;
+		if (text[i] == '\0')
+			break;
+	}
+	return length;
+}
+
 static void scanner(char *text, size_t size, const struct calibrate_run *run)
 {
 	const struct instance_info *info = &run->first;
-	snprintf(text, size, "%.40s%s%.40s", info->manufacturer,
-		 info->manufacturer[0] && info->station_name[0] ? " " : "", info->station_name);
+	snprintf(text, size, "%.*s%s%.*s", whole_characters(info->manufacturer, 40),
+		 info->manufacturer, info->manufacturer[0] && info->station_name[0] ? " " : "",
+		 whole_characters(info->station_name, 40), info->station_name);
 	if (text[0] == '\0')
 		snprintf(text, size, "scanner not named");
 }
@@ -74,10 +88,11 @@ void calibrate_print_element(FILE *out, const struct calibrate_run *run)
 	char provenance[200], from[96], date[16];
 	scanner(from, sizeof from, run);
 	scan_date(date, run);
-	/* the configuration takes 199 bytes; the scanner's name is the part that may be cut */
+	/* the configuration takes 199 bytes: what stands before the scanner's 81 is never so long
+	 */
 	snprintf(provenance, sizeof provenance,
-		 "%d vials to %.3g mg/mL, %s, 95 %% %.4g to %.4g, intercept %.3g /s, %.80s",
-		 r->used, r->linear_to_mg_per_ml, date[0] ? date : "no date", r->relaxivity_lower,
+		 "%d vials to %.3g mg/mL, %s, 95 %% %.4g to %.4g, intercept %.3g /s, %s", r->used,
+		 r->linear_to_mg_per_ml, date[0] ? date : "no date", r->relaxivity_lower,
 		 r->relaxivity_upper, r->intercept_per_s, from);
 	fputs("<relaxivity", out);
 	print_number(out, "field-t", run->scan.field_strength_t);
