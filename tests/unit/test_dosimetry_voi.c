@@ -488,6 +488,30 @@ static void a_position_has_its_own_dose_where_it_was_imaged(void **state)
 	scene_free(s);
 }
 
+/* Alone once and together once: half of a position's dose is not its dose. */
+static void a_position_that_was_also_mixed_has_no_dose_of_its_own(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new(4);
+	static const int position[] = {0, 0, 1, 2};
+	for (int k = 0; k < 4; k++) {
+		s->injection[k].position = position[k];
+		fill_scan(s, k, 0.1 * (k + 1), 0.2 * (k + 1), 0.3 * (k + 1));
+	}
+	s->scan[1] = s->scan[2]; /* none between injections 2 and 3 */
+	s->scan[2] = s->scan[3];
+	s->input.n_scans = 3;
+	struct dosimetry_result result = scene_run(s);
+	const struct dosimetry_time_point *point = result.time_points;
+	assert_close(point[0].voi[TUMOUR_RIGHT].position_dose_gy[0], dose_gy(0.2, 12), 0, 1e-5);
+	assert_true(isnan(point[1].voi[TUMOUR_RIGHT].position_dose_gy[0]));
+	assert_true(isnan(point[2].voi[TUMOUR_RIGHT].position_dose_gy[0]));
+	assert_true(isnan(point[2].voi[TUMOUR_RIGHT].position_dose_gy[1]));
+	assert_close(point[2].voi[TUMOUR_RIGHT].position_dose_gy[2], dose_gy(0.2, 12), 0, 1e-5);
+	dosimetry_result_free(&result);
+	scene_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(the_untreated_part_of_a_good_mean_is_found),
 	    cmocka_unit_test(three_positions_one_not_imaged),
 	    cmocka_unit_test(a_position_has_its_own_dose_where_it_was_imaged),
+	    cmocka_unit_test(a_position_that_was_also_mixed_has_no_dose_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
