@@ -172,23 +172,6 @@ static void test_injection_without_specific_activity(void **state)
 	assert_waits(s, "injection 1: specific activity; injection 2: specific activity");
 }
 
-/* Activity decays by 2.6 % per hour: an old measurement is used, and said. */
-static void test_specific_activity_older_than_a_day(void **state)
-{
-	struct fixture *f = *state;
-	make_whole(f);
-	f->record.injections[1].specific_activity_at_s =
-	    f->record.injections[1].start_s - 23.9 * 3600;
-	assert_false(warns(assess(f), "HO133", ""));
-	f->record.injections[1].specific_activity_at_s =
-	    f->record.injections[1].start_s - 26.8 * 3600;
-	f->record.injections[1].specific_activity_mbq_per_mg = 24;
-	const struct treatment_slots *s = assess(f);
-	assert_true(warns(s, "HO133", "injection 2: its specific activity was measured 26.8 h"));
-	assert_close(s->injections[1].specific_activity_mbq_per_mg, 12, 1e-9, 0);
-	assert_int_equal(s->state, TREATMENT_READY);
-}
-
 static void test_residual_pending(void **state)
 {
 	struct fixture *f = *state;
@@ -347,7 +330,6 @@ int main(void)
 	    TEST(test_conflict_of_patients_is_refused),
 	    TEST(test_record_of_another_patient_is_refused),
 	    TEST(test_injection_without_specific_activity),
-	    TEST(test_specific_activity_older_than_a_day),
 	    TEST(test_residual_pending),
 	    TEST(test_field_strengths),
 	    TEST(test_field_strengths_are_not_mixed),
