@@ -326,7 +326,8 @@ struct dosimetry_result {
  * frames of reference that differ without a transform; nothing evaluated; a region-mean baseline
  * without a measured healthy liver; two livers; tumours that overlap by more than 5 % of the
  * smaller one (smaller overlaps are flagged); a tumour without a named part that lies in two parts
- * equally. STATUS_RETRY: memory. STATUS_BUG: a mask on another grid, an index of a part that is
+ * equally; with the kernel asked for, a result grid or a density it cannot be made for (kernel.h).
+ * STATUS_RETRY: memory. STATUS_BUG: a mask on another grid, an index of a part that is
  * none. */
 enum status_code dosimetry_run(struct dosimetry_result *result, const struct dosimetry_input *input,
 			       const struct dosimetry_params *params,

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #define SAME_GRID_MM 1e-3
-#define LEAST_WEIGHT 0.5 /* of eight neighbours: resample.h */
-#define PROBE_SD     3.0 /* how far the mean is probed, in standard deviations of the shift */
+#define LEAST_WEIGHT 0.5  /* of eight neighbours: resample.h */
+#define MIXED_VOXELS 1.15 /* loss at edges, against that of linear interpolation: uncertainty.h */
+#define PROBE_SD     3.0  /* how far the mean is probed, in standard deviations of the shift */
 
 static size_t voxel_at(const struct grid *grid, int column, int row, int slice)
 {
@@ -265,7 +266,7 @@ enum status_code uncertainty_registration(double *gy, const struct volume *dose_
 		double down = mean_moved(&maps, mask, axis, -voxels) - still;
 		/* per standard deviation of the shift */
 		double slope = (up - down) / 2 / PROBE_SD;
-		double loss = (up + down) / 2 / (PROBE_SD - mean_size);
+		double loss = MIXED_VOXELS * (up + down) / 2 / (PROBE_SD - mean_size);
 		spread += slope * slope + (1 - mean_size * mean_size) * loss * loss;
 		bias += mean_size * loss;
 	}

@@ -94,6 +94,11 @@ void uncertainty_weights_free(struct uncertainty_weights *weights);
  * c each) add up, and then in quadrature to the rest. Where edges are smooth the loss is smaller
  * than this model's: the part is then too large rather than too small.
  *
+ * A voxel that an edge runs through decays more slowly than the mean of its two tissues: with a
+ * share p of one and a contrast of C by about p (1 - p) C^2 t, t = 4 ms being the time that weighs
+ * most over 18 ms of echoes. So the loss is larger than that of a linear map, by 9 % at 67 /s and
+ * by 15 % at 110 /s (90 Gy at 3 T). 15 % is added to it.
+ *
  * shifted (may be NULL): a second map on the same grid that moves together with the dose and counts
  * `scale` times, but is no part of the mean: the baseline, which is taken off elsewhere than where
  * it belongs. *gy is 0 where residual_mm is 0, NaN where it is NaN or nothing is measured.
