@@ -120,6 +120,10 @@ static void check_identity(struct catalogue_patient *patient, const struct insta
 			 info->patient_birth_date);
 }
 
+/* As for names: a registration that a workstation put into the study of the scans without an issuer
+ * must not take their results away. */
+#define DECIDES "i.sop_class_uid IN ('1.2.840.10008.5.1.4.1.1.4', '1.2.840.10008.5.1.4.1.1.481.3')"
+
 static enum status_code check_studies(struct catalogue_patient *patient, struct store *store,
 				      struct status *st)
 {
@@ -132,8 +136,9 @@ static enum status_code check_studies(struct catalogue_patient *patient, struct 
 					"mine.patient_issuer) WHERE mine.patient_id = ? AND "
 					"mine.patient_issuer = ? AND EXISTS (SELECT 1 FROM "
 					"instances i WHERE i.series_id = mine.id AND "
-					"i.state = 0) AND EXISTS (SELECT 1 FROM instances i WHERE "
-					"i.series_id = other.id AND i.state = 0) "
+					"i.state = 0 AND " DECIDES ") AND EXISTS (SELECT 1 FROM "
+					"instances i WHERE i.series_id = other.id AND "
+					"i.state = 0 AND " DECIDES ") "
 					"ORDER BY other.id LIMIT 1",
 					"tt", patient->patient_id, patient->patient_issuer);
 	if (sql_row(store, query, st) && patient->conflict[0] == '\0') {

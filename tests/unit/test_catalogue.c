@@ -130,6 +130,11 @@ static void test_follow_up_objects_are_inputs(void **state)
 		strcpy(info.patient_name, "DOE JOERG");
 		assert_int_equal(add(store, &info), CATALOGUE_NEW);
 	}
+	/* one without an issuer, in the study of the scans */
+	struct instance_info elsewhere = make_info("3.5", 1);
+	strcpy(elsewhere.sop_class_uid, classes[2]);
+	strcpy(elsewhere.patient_id, "Q");
+	assert_int_equal(add(store, &elsewhere), CATALOGUE_NEW);
 	struct instance_info scan = make_info("2.1", 1), deformed = make_info("3.4", 1);
 	assert_int_equal(add(store, &scan), CATALOGUE_NEW);
 	strcpy(deformed.sop_class_uid, "1.2.840.10008.5.1.4.1.1.66.3");
