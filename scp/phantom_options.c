@@ -149,6 +149,8 @@ static void parse_positions(struct phantom_options *options, const char *text, s
 		int used = 0;
 		bool good = options->n_positions < PHANTOM_MAX_POSITIONS &&
 			    sscanf(at, "%7[A-Z]:%lf%n", id, &percent, &used) == 2 && percent > 0;
+		for (int i = 0; i < options->n_positions; i++)
+			good = good && strcmp(id, options->positions[i].id) != 0;
 		for (size_t i = 0; good && i < sizeof known_positions / sizeof known_positions[0];
 		     i++)
 			if (strcmp(id, known_positions[i].id) == 0) {
@@ -158,9 +160,9 @@ static void parse_positions(struct phantom_options *options, const char *text, s
 		at += used;
 		if (!position || (*at != '\0' && (*at != ',' || at[1] == '\0'))) {
 			status_fail(st, STATUS_CONFIG,
-				    "--positions %s: expected up to %d of PHA, RHA and LHA with "
-				    "their percent, as in RHA:60,LHA:40",
-				    text, PHANTOM_MAX_POSITIONS);
+				    "--positions %s: expected PHA, RHA and LHA, each at most once, "
+				    "with their percent, as in RHA:60,LHA:40",
+				    text);
 			return;
 		}
 		position->percent = percent;
