@@ -142,12 +142,12 @@ static void signals_move_with_the_patient(void **state)
 	uint16_t *pixels = calloc(128 * 128, sizeof *pixels);
 	assert_non_null(pixels);
 	double there_mm[3], voxel[3];
-	rigid_apply(there_mm, pose.to_series, model.tumours[3].shape.centre_mm);
+	rigid_apply(there_mm, pose.to_series, model.tumours[0].shape.centre_mm);
 	grid_to_voxel(&scan.grid, there_mm, voxel);
 	assert_ok(phantom_multi_echo_slice(pixels, &model, &course, &scan, &view,
 					   (int)lround(voxel[2]), &st),
 		  &st);
-	double delta = 217.8 * model.tumours[3].uptake_per_ml * (560 + 1680) / 12;
+	double delta = 217.8 * model.tumours[0].uptake_per_ml * (560 + 1680) / 12;
 	assert_close(pixels[lround(voxel[1]) * 128 + lround(voxel[0])],
 		     1.15 * PHANTOM_LIVER_SIGNAL * exp(-0.005 * (25 + delta)), 0.51, 0);
 	free(pixels);
