@@ -574,9 +574,9 @@ static void flags_say_what_is_odd(void **state)
 	s->injection[1].residual_pending = true;
 	struct dosimetry_result result = scene_run(s);
 	assert_int_equal(result.time_points[0].flags, 0);
-	assert_int_equal(result.time_points[1].flags,
-			 DOSIMETRY_RESIDUAL_PENDING | DOSIMETRY_RECOVERY_JUMP |
-			     DOSIMETRY_RECOVERY_OUTSIDE);
+	assert_int_equal(result.time_points[1].flags, DOSIMETRY_RESIDUAL_PENDING |
+							  DOSIMETRY_RECOVERY_JUMP |
+							  DOSIMETRY_RECOVERY_OUTSIDE);
 	dosimetry_result_free(&result);
 
 	s->injection[1].net_activity_mbq = 12 * mass_mg * 2.1;
