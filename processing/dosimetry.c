@@ -316,6 +316,8 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 	for (int index = 0; index < input->n_scans; index++) {
 		if (run_time_point(&made, index, course, input, params, st) != STATUS_OK)
 			goto out;
+		for (int voi = 0; voi < input->n_vois && index > 0; voi++)
+			mask_free(&made.time_points[index - 1].underdosed[voi]);
 	}
 	made.baseline_sigma = course->baseline.sigma;
 	made.baseline_air_sigma = input->baseline.map->air_sigma;

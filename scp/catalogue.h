@@ -4,8 +4,8 @@
  * where its bytes are: a reception log (node) or a file (holmia dose); the catalogue holds
  * attributes, never pixels. Each instance is in one state:
  *
- *   catalogue_add --> USED         an MR, PET or NM image, RT Structure Set or Spatial Registration that
- *                                  treatments are assembled from
+ *   catalogue_add --> USED         an MR, PET or NM image, RT Structure Set or Spatial Registration
+ * that treatments are assembled from
  *                 --> UNUSED       kept, named in `holmia status`: no input, or no Patient ID
  *                 --> QUARANTINED  its SOP Instance UID is known with other evidence, or with the
  *                                  same under another patient; alarm

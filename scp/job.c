@@ -59,12 +59,14 @@ void job_tell(const char *stage, int after_injection, double seconds)
 		watcher(stage, after_injection, seconds);
 }
 
-/* Volumes are tens of MB and come and go: kept in the heap, they are not given back to the kernel
- * and cleared page by page each time (a fifth of a job's time). */
-static void keep_freed_memory(void)
+/* Volumes are tens of MB and come and go. Up to the size of a scan they are kept in the heap and
+ * not given back to the kernel and cleared page by page each time (a fifth of a job's time). Larger
+ * ones are those of a fine result grid, most of them masks that are empty almost everywhere: fresh
+ * from the kernel, what nobody touches takes no memory. */
+static void set_memory_rules(void)
 {
-	const int most_bytes = 1 << 30;
-	(void)mallopt(M_MMAP_THRESHOLD, most_bytes);
+	const int kept_bytes = 16 << 20, most_bytes = 1 << 30;
+	(void)mallopt(M_MMAP_THRESHOLD, kept_bytes);
 	(void)mallopt(M_TRIM_THRESHOLD, most_bytes);
 }
 
@@ -239,7 +241,7 @@ enum status_code job_run(const struct config *config, struct store *store, const
 	bool superseded = false;
 	char why[sizeof st->text];
 
-	keep_freed_memory();
+	set_memory_rules();
 
 	if (job->kind == JOB_FIT)
 		(void)!run_fit(config, store, job, &superseded, &times, st);

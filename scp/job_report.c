@@ -233,9 +233,8 @@ static enum status_code build_with(struct dataset **ds, char uid[65], struct rep
 	char alignment[120];
 	if (c->config->register_rigid)
 		snprintf(alignment, sizeof alignment,
-			 "rigid%s, on S0 maps, liver with %.6g mm around it where there are "
+			 "rigid, on S0 maps, liver with %.6g mm around it where there are "
 			 "contours",
-			 c->config->register_nonrigid ? " and non-rigid" : "",
 			 c->config->registration_margin_mm);
 	else
 		snprintf(alignment, sizeof alignment, "none but what the site gives");

@@ -1,9 +1,13 @@
 /* job_series.c - one series of a job: its images in order, its R2* map from the cache or fitted. */
 #include "job_parts.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE ((uintptr_t)1 << 21)
 
 static enum status_code arrange(struct mr_series *arranged, const struct catalogue_series *series,
 				struct status *st)
@@ -52,6 +56,16 @@ enum status_code job_load_samples(float *samples, const struct config *config,
 			      config->threads_per_worker, st);
 }
 
+/* All echoes together are the largest block there is: mapped in few steps where the kernel can. */
+static void prefer_large_pages(void *bytes, size_t size)
+{
+	uintptr_t first = ((uintptr_t)bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	uintptr_t last = ((uintptr_t)bytes + size) / LARGE_PAGE * LARGE_PAGE;
+	if (last > first)
+		(void)madvise((char *)bytes + (first - (uintptr_t)bytes), last - first,
+			      MADV_HUGEPAGE);
+}
+
 static enum status_code load_and_fit(struct r2star_map *map, const struct config *config,
 				     const struct job_scan *scan, double *fit_s, struct status *st)
 {
@@ -60,6 +74,7 @@ static enum status_code load_and_fit(struct r2star_map *map, const struct config
 	float *samples = malloc(values * sizeof *samples);
 	if (!samples)
 		return status_fail(st, STATUS_RETRY, "no memory for %d echoes", arranged->echoes);
+	prefer_large_pages(samples, values * sizeof *samples);
 	struct echo_series echoes = {
 	    .grid = arranged->grid,
 	    .echoes = arranged->echoes,

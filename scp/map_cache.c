@@ -174,8 +174,7 @@ enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *s
 	if (fd < 0)
 		return status_fail(st, STATUS_RETRY, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &file) == 0 && file.st_size > HEADER_SIZE) {
-		void *mapping =
-		    mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+		void *mapping = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (mapping == MAP_FAILED) {
 			(void)status_fail(st, STATUS_RETRY, "%s: %s", path, strerror(errno));
 		} else {
@@ -191,6 +190,9 @@ enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *s
 	if (header_is_ours(header, kept->size, key)) {
 		header_to_map(kept, header);
 		*found = payload_checksum(&kept->map) == header->payload_checksum;
+		/* what the job reads comes back from the page cache; five maps are a quarter of a
+		 * GB, and air is most of them */
+		(void)madvise(kept->mapping, kept->size, MADV_DONTNEED);
 	}
 	if (!*found)
 		kept_map_free(kept);
