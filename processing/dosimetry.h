@@ -269,8 +269,8 @@ struct dosimetry_time_point {
 	struct volume dose_gy;	      /* result grid, cumulative; NaN: not evaluated */
 	struct volume kernel_dose_gy; /* the same by the beta kernel; empty when off */
 	double kernel_lost_share;     /* of the energy, over the edges of what is evaluated */
-	/* tumours: the part below the first under-dose level; empty when none, and kept for the last
-	 * time point only. Owned. */
+	/* tumours: the part below the first under-dose level; empty when none, and kept for the
+	 * last time point only. Owned. */
 	struct mask underdosed[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_voi_result voi[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_healthy healthy[DOSIMETRY_MAX_VOIS];
