@@ -9,8 +9,8 @@
 /* The registration tries its several starts on coarse voxels of about 10 mm: so many configured
  * limits apart is one answer. */
 #define SPREAD_LIMITS 3.0
-/* Farther apart, whole searches begin this far from the answer; one that ends elsewhere counts when
- * its metric is about as good. */
+/* Farther apart, whole searches begin this far from the answer. All but one must come back to it,
+ * and one that ends elsewhere counts when its metric is about as good. */
 #define SECOND_STARTS	4
 #define SECOND_START_MM 15.0
 #define ABOUT_AS_GOOD	0.02 /* of the metric */
@@ -139,9 +139,11 @@ static double apart_mm(const double a[RIGID_SIZE], const double b[RIGID_SIZE],
 /* Between two frames of reference, where coarse starts disagree: which of them the whole search
  * cannot tell from the answer. */
 static enum status_code look_again(struct registration_result *answer,
-				   const struct registration_input *input, struct status *st)
+				   const struct registration_input *input, double limit_mm,
+				   struct status *st)
 {
 	double spread_mm = 0, zero[3] = {0, 0, 0};
+	int came_back = 0;
 	for (int i = 0; i < SECOND_STARTS; i++) {
 		struct registration_input again = *input;
 		struct registration_result other;
@@ -150,17 +152,20 @@ static enum status_code look_again(struct registration_result *answer,
 		rigid_from_angles(aside, zero, shift_mm, zero);
 		rigid_compose(start, aside, answer->transform);
 		again.start = start;
-		if (registration_rigid(&other, &again, st) == STATUS_REFUSE)
+		if (registration_rigid(&other, &again, st) == STATUS_REFUSE) {
 			status_clear(st); /* too far aside to begin */
-		else if (st->code != STATUS_OK)
+			continue;
+		}
+		if (st->code != STATUS_OK)
 			return st->code;
-		else if (other.converged &&
-			 other.metric_end <=
-			     answer->metric_end + ABOUT_AS_GOOD * fabs(answer->metric_end))
-			spread_mm = fmax(spread_mm, apart_mm(other.transform, answer->transform,
-							     &input->fixed->grid));
+		double as_good = answer->metric_end + ABOUT_AS_GOOD * fabs(answer->metric_end);
+		double way_mm = apart_mm(other.transform, answer->transform, &input->fixed->grid);
+		came_back += other.converged && way_mm <= limit_mm;
+		if (other.converged && other.metric_end <= as_good)
+			spread_mm = fmax(spread_mm, way_mm);
 	}
-	answer->capture_spread_mm = spread_mm;
+	if (came_back >= SECOND_STARTS - 1)
+		answer->capture_spread_mm = spread_mm;
 	return STATUS_OK;
 }
 
@@ -186,7 +191,7 @@ static enum status_code find_anew(struct registration_result *answer, char faile
 	rigid_identity(answer->transform);
 	if (registration_rigid(answer, &input, st) == STATUS_OK && answer->converged &&
 	    !same_frame(request) && answer->capture_spread_mm > SPREAD_LIMITS * request->limit_mm)
-		return look_again(answer, &input, st);
+		return look_again(answer, &input, request->limit_mm, st);
 	if (st->code != STATUS_REFUSE)
 		return st->code;
 	snprintf(failed, 200, "%.199s", st->text); /* nothing to hold on to: an answer too */

@@ -14,7 +14,8 @@
  *
  * The limit is the configured one (residual-limit-mm); several starts may end three limits apart,
  * because they are searched on coarse voxels. Where they end farther apart, whole searches from
- * aside decide: an answer elsewhere counts when its metric is about as good. Nothing here reads
+ * aside decide: all but one must come back, and an answer elsewhere counts when its metric is about
+ * as good. Nothing here reads
  * DICOM or the database. */
 #ifndef ALIGNMENT_H
 #define ALIGNMENT_H

@@ -27,6 +27,7 @@ void alignment_cache_key(char key[65], const struct alignment_request *request)
 				   request->moving.volume->grid.frame_of_reference) == 0
 				? "one frame"
 				: "two frames");
+	digest_double(digest, request->limit_mm); /* of the second look between two frames */
 	digest_text(digest, request->region ? request->region_evidence : "no region");
 	digest_double(digest, request->region ? request->margin_mm : 0);
 	digest_finish(digest, key);

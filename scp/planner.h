@@ -5,7 +5,8 @@
  *
  *   FIT     one per complete holmium series of a slot, as soon as the series is complete
  *   MAP     one per after-slot, in order; needs the fits of the baseline and of every scan up to it
- *   REPORT  one for the newest time point when VOIs and slots are there; needs all fits and maps
+ *   REPORT  one for the newest time point when VOIs and slots are there; needs all fits and the
+ *           newest map
  *
  * Planning again what is planned changes nothing: a job's hash holds its evidence and the parts of
  * record and configuration that can change its numbers. So a later contour set gives new

@@ -93,10 +93,12 @@ void plan_jobs(struct plan *plan, const struct config *config,
 			job_map_fingerprint(fingerprint, job, slots, config);
 		job_hash(job, config, slots->contours_refused ? "" : structure_set_evidence,
 			 fingerprint, recompute_serial);
-		/* a map needs the fits of the baseline and of its scans, a report everything before
-		 * it */
-		int n_needs = report ? plan->n_jobs - 1 : 1 + n_scans;
-		for (int i = 0; i < n_needs; i++)
+		/* The fits of the baseline and of its scans; a report also the newest map. An
+		 * earlier one that failed (its scan could not be aligned) takes no report away; one
+		 * that still runs is waited for (queue_claim()). */
+		for (int i = 0; i < 1 + n_scans; i++)
 			add_need(planned, &plan->jobs[i].job);
+		if (report)
+			add_need(planned, &plan->jobs[plan->n_jobs - 2].job);
 	}
 }

@@ -13,8 +13,9 @@
  * in any state is not added again: the same treatment sent twice gives no second result. The
  * identity (dates, node, version, predecessor) is fixed in the row at the first claim, so that a
  * re-run writes the same bytes. A job runs only when all jobs it needs are done; when one of those
- * failed, it fails with the same reason. Two reports of one treatment never run at once, nor two
- * versions of one map, because the later names the earlier as its predecessor. */
+ * failed, it fails with the same reason. A report waits for every map of its treatment
+ * that is queued or runs, so that it can name them. Two reports of one treatment never run at once,
+ * nor two versions of one map, because the later names the earlier as its predecessor. */
 #ifndef QUEUE_H
 #define QUEUE_H
 

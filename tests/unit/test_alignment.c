@@ -260,9 +260,7 @@ static void the_key_holds_what_can_change_the_answer(void **state)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(keys[i], keys[j]);
 	}
-	/* the limit only judges */
 	char key[65];
-	pair.request.limit_mm = 1;
 	pair.request.threads = 7;
 	alignment_cache_key(key, &pair.request);
 	assert_string_equal(key, keys[n - 1]);
