@@ -97,9 +97,11 @@ static struct report_alignment *note(struct job_case *c, int after_injection, co
 static void note_given(struct job_case *c, int after_injection, const char *from,
 		       const struct treatment_transform *given)
 {
+	char words[sizeof((struct report_alignment *)0)->words];
+	snprintf(words, sizeof words, "transform of %s", given->provenance);
 	struct report_alignment *line =
 	    note(c, after_injection, from, REPORT_ALIGNMENT_GIVEN, given->matrix);
-	snprintf(line->words, sizeof line->words, "transform of %s", given->provenance);
+	memcpy(line->words, words, sizeof line->words);
 }
 
 static void note_found(struct job_case *c, int after_injection, const char *from,

@@ -46,8 +46,8 @@ static struct figures_input figures_of_scene(void)
 static char *written(void (*write)(FILE *, const struct figures_input *),
 		     const struct figures_input *input)
 {
-	char *text = NULL;
-	size_t size = 0;
+	static char *text;
+	static size_t size;
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
