@@ -70,14 +70,15 @@ static void whole_voxels(const struct volume *volume, const struct rt_roi *roi, 
 		double first[3];
 		grid_to_voxel(grid, contour->points_mm, first);
 		int k = (int)lround(first[2]);
+		double(*at)[3] = malloc((size_t)contour->points * sizeof *at);
+		assert_non_null(at);
+		for (int p = 0; p < contour->points; p++)
+			grid_to_voxel(grid, contour->points_mm + 3 * p, at[p]);
 		for (int j = 0; j < grid->rows; j++) {
 			for (int i = 0; i < grid->columns; i++) {
 				bool inside = false;
 				for (int p = 0; p < contour->points; p++) {
-					double a[3], b[3];
-					int q = (p + 1) % contour->points;
-					grid_to_voxel(grid, contour->points_mm + 3 * p, a);
-					grid_to_voxel(grid, contour->points_mm + 3 * q, b);
+					const double *a = at[p], *b = at[(p + 1) % contour->points];
 					if ((a[1] > j) != (b[1] > j) &&
 					    i < a[0] + (j - a[1]) / (b[1] - a[1]) * (b[0] - a[0]))
 						inside = !inside;
@@ -91,6 +92,7 @@ static void whole_voxels(const struct volume *volume, const struct rt_roi *roi, 
 				count++;
 			}
 		}
+		free(at);
 	}
 	*volume_ml = count * grid_voxel_volume_ml(grid);
 	*mean = sum / count;
