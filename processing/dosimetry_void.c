@@ -8,7 +8,13 @@
  * the baseline had there. (Microspheres do not lower S0, and take the first usable echo only above
  * about 1000 Gy; a saturated core inside a tumour is not joined to the dark.) Where the void came
  * by more than a voxel, which partial volume would explain, its rim has come as far with it: the
- * baseline's artefact grows there by the way that the void came. */
+ * baseline's artefact grows there by the way that the void came.
+ *
+ * Edges. Where a voxel at the liver, inside or just outside, touches what was dark, both share it,
+ * and how much is tissue changes with the smallest motion. Its R2* is right as long as the echoes
+ * can be fitted; from the first echo alone it is not, because the missing tissue looks like lost
+ * signal (a third of it like 200 Gy). Such voxels have no dose, and are not carried into the liver
+ * by interpolation. */
 #include "dosimetry_parts.h"
 
 #include <math.h>
@@ -182,6 +188,41 @@ static bool take_rim(struct hunt *hunt, const struct ball *ball, double rim_mm, 
 	return true;
 }
 
+/* Is any of the 27 voxels around v, itself among them, so? */
+static bool any_near(const struct hunt *hunt, size_t v,
+		     bool (*is)(const struct hunt *hunt, size_t v))
+{
+	const struct grid *grid = &hunt->liver->grid;
+	const int i = (int)(v % (size_t)grid->columns);
+	const int j = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
+	const int k = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
+	for (int n = 0; n < 27; n++) {
+		int x = i + n % 3 - 1, y = j + n / 3 % 3 - 1, z = k + n / 9 - 1;
+		if (x >= 0 && x < grid->columns && y >= 0 && y < grid->rows && z >= 0 &&
+		    z < grid->slices &&
+		    is(hunt, ((size_t)z * (size_t)grid->rows + (size_t)y) * (size_t)grid->columns +
+				 (size_t)x))
+			return true;
+	}
+	return false;
+}
+
+static bool is_liver(const struct hunt *hunt, size_t v)
+{
+	return hunt->liver->coverage[v] > 0;
+}
+
+static void lose_edges(const struct hunt *hunt)
+{
+	const size_t voxels = grid_voxels(&hunt->liver->grid);
+	for (size_t v = 0; v < voxels; v++) {
+		uint8_t state = hunt->delta->state[v];
+		if ((state == R2STAR_S0_KNOWN || state == R2STAR_SATURATED) &&
+		    any_near(hunt, v, is_liver) && any_near(hunt, v, was_dark))
+			lose(hunt->delta, v);
+	}
+}
+
 enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
 					   const struct dosimetry_scan *scan, const float *s0,
 					   const struct dosimetry_baseline_map *baseline,
@@ -200,6 +241,8 @@ enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
 	if (!hunt.known || !hunt.way_tenths || !find_all(&hunt) ||
 	    !take_rim(&hunt, &ball, baseline->rim_mm, voxel_mm))
 		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
+	else
+		lose_edges(&hunt);
 	ball_free(&ball);
 	free(hunt.known);
 	free(hunt.way_tenths);
