@@ -10,7 +10,8 @@ enum {
 	FEWEST_VOXELS = 1000,
 	MOST_STEPS = 40,
 	ENOUGH_VOXELS = 1500000, /* at the finest level; of more, a part of the rows is looked at */
-	RESTARTS = 6
+	RESTARTS = 6,
+	SPREAD_VOXELS = 100000 /* the spread is looked at on the finest level with no more */
 };
 
 /* A search ends when a step would move no corner by this share of the level's voxel. */
@@ -21,9 +22,14 @@ static const double OUTLIER_SPREADS = 4;
 static const double LEAST_OUTLIER = 0.01;
 /* How far restarts begin from the answer. */
 static const double RESTART_MM = 12, RESTART_RAD = 0.1;
-/* Six numbers fitted to noise alone win chi-square with six degrees of freedom (22 once in a
- * thousand); so many neighbouring voxels count as one. */
-static const double CHI_SQUARE = 22, ALIKE_VOXELS = 16;
+/* Six numbers fitted to noise alone win chi-square with six degrees of freedom: 22 once in a
+ * thousand. */
+static const double CHI_SQUARE = 22;
+/* A place where less of the region than this share has a value in the moving image is none; and of
+ * two places one with less than half of the other's voxels is not compared. */
+static const double LEAST_OVERLAP = 1.0 / 3;
+/* A restart that ends with a metric worse by this share says nothing about the answer. */
+static const double CLEARLY_WORSE = 0.1;
 
 static bool finite_transform(const double *m)
 {
@@ -237,33 +243,66 @@ static int coarsest(const struct registration_problem *problem)
 	return level;
 }
 
-/* Largest distance between the answers of starts around the answer, at the coarsest levels. */
+/* A search from the coarsest level to the one where the spread is looked at, and the metric there
+ * with the answer's threshold of outliers. */
+static enum status_code search_coarse(double *value, struct registration_search *search,
+				      struct registration_place *place, double inverse_square,
+				      struct status *st)
+{
+	const struct registration_problem *problem = search->view.problem;
+	struct registration_place at;
+	struct registration_slope slope;
+
+	for (int level = coarsest(problem); level >= 0; level--) {
+		if (search_level(search, place, level, st) != STATUS_OK)
+			return st->code;
+		if (level == 0 || problem->levels[level - 1].voxels > SPREAD_VOXELS)
+			break;
+	}
+	at = *place;
+	at.inverse_square = inverse_square > 0 ? inverse_square : place->inverse_square;
+	search->evaluations++;
+	if (registration_evaluate(&slope, &search->view, &at, st) != STATUS_OK)
+		return st->code;
+	*value = slope.value;
+	return STATUS_OK;
+}
+
+/* Largest distance between the answers of starts around the answer, at the coarse levels. */
 static enum status_code capture_spread(double *spread_mm, struct registration_search *search,
 				       const struct registration_place *answer, struct status *st)
 {
 	const struct registration_problem *problem = search->view.problem;
-	const int level = coarsest(problem);
 	struct registration_place found[RESTARTS + 1];
+	double value[RESTARTS + 1], best = INFINITY;
 
-	for (int i = 0; i <= RESTARTS; i++) {
+	for (int i = 0; i <= RESTARTS; i++) { /* the first from the answer itself */
 		double shift_mm[3] = {0, 0, 0}, angle_rad[3] = {0, 0, 0}, centre_mm[3];
 		double aside[RIGID_SIZE];
-		int axis = i / 2;
+		int axis = (i + 2) % 3, sign = i % 2 ? 1 : -1;
 
-		if (i < RESTARTS) {
-			shift_mm[axis] = i % 2 ? RESTART_MM : -RESTART_MM;
-			angle_rad[(axis + 1) % 3] = i % 2 ? RESTART_RAD : -RESTART_RAD;
+		if (i > 0) {
+			shift_mm[axis] = sign * RESTART_MM;
+			angle_rad[(axis + 1) % 3] = sign * RESTART_RAD;
 		}
 		found[i] = *answer;
 		rigid_apply(centre_mm, answer->transform, problem->centre_mm);
 		rigid_from_angles(aside, angle_rad, shift_mm, centre_mm);
 		rigid_compose(found[i].transform, aside, answer->transform);
-		if (search_level(search, &found[i], level, st) != STATUS_OK)
+		if (search_coarse(&value[i], search, &found[i], i > 0 ? found[0].inverse_square : 0,
+				  st) != STATUS_OK)
 			return st->code;
-		for (int j = 0; j < i; j++)
-			*spread_mm =
-			    fmax(*spread_mm, registration_apart_mm(problem, found[i].transform,
-								   found[j].transform));
+		best = fmin(best, value[i]);
+	}
+	for (int i = 0; i <= RESTARTS; i++) {
+		for (int j = 0; j < i; j++) {
+			double limit = best + CLEARLY_WORSE * fabs(best);
+
+			if (value[i] <= limit && value[j] <= limit)
+				*spread_mm = fmax(*spread_mm,
+						  registration_apart_mm(problem, found[i].transform,
+									found[j].transform));
+		}
 	}
 	return STATUS_OK;
 }
@@ -283,6 +322,7 @@ static enum status_code compare(struct registration_result *result,
 	search->view.sparse = (int)(search->view.level->voxels / ENOUGH_VOXELS) + 1;
 	for (int i = 0; i < 2; i++) {
 		places[i].inverse_square = answer->inverse_square;
+		places[i].brightness = answer->brightness;
 		search->view.also = places[1 - i].transform;
 		for (int round = 0; round < 3; round++) {
 			search->evaluations++;
@@ -305,7 +345,8 @@ static enum status_code compare(struct registration_result *result,
 		gain = value[1] > 0 ? gain / value[1] : gain > 0 ? (double)INFINITY : 0;
 	else
 		gain *= 2; /* twice the logarithm of the likelihood */
-	result->better = gain * voxels * search->view.sparse / ALIKE_VOXELS > CHI_SQUARE;
+	result->better =
+	    gain * voxels * search->view.sparse / problem->levels[0].alike > CHI_SQUARE;
 	return STATUS_OK;
 }
 
@@ -316,7 +357,7 @@ static enum status_code begin(struct registration_search *search, struct registr
 {
 	const struct registration_problem *problem = search->view.problem;
 	struct registration_place starts[2] = {*place, *place};
-	double fixed_mm[3], moving_mm[3], best = INFINITY;
+	double fixed_mm[3], moving_mm[3], best = INFINITY, voxels = 0;
 	const int level = coarsest(problem);
 	int n = 1;
 
@@ -336,8 +377,10 @@ static enum status_code begin(struct registration_search *search, struct registr
 			continue;
 		if (search_level(search, &at, level, st) != STATUS_OK)
 			return st->code;
-		if (i == 0 || !(best <= search->at.value)) {
+		if (search->at.voxels >= 2 * voxels ||
+		    (search->at.value < best && search->at.voxels >= voxels / 2)) {
 			best = search->at.value;
+			voxels = search->at.voxels;
 			*place = at;
 		}
 	}
@@ -365,7 +408,10 @@ static enum status_code run(struct registration_result *result,
 		code = search_level(&search, &place, level, st);
 	if (code != STATUS_OK)
 		goto out;
-	result->converged = search.converged;
+	/* of every sparse-th row */
+	result->converged =
+	    search.converged && search.at.voxels * search.view.sparse >=
+				    LEAST_OVERLAP * (double)problem->levels[0].voxels;
 	memcpy(result->transform, place.transform, sizeof place.transform);
 	code = compare(result, &search, start, &place, st);
 	if (code == STATUS_OK)

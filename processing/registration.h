@@ -18,11 +18,17 @@
  *   residual_mm        what is left: the region is cut into blocks, and for each the small shift is
  *                      found that would still improve the metric there; the root mean square of
  *                      these shifts, weighted with how well each block can tell. Not-rigid motion
- *                      (breathing) shows here.
+ *                      (breathing) shows here; where the image has little structure only a part
+ *                      of it. Across contrasts the values are translated first, tone by tone,
+ *                      and what does not translate leaves up to 0.6 mm by itself. Infinite where
+ *                      no block can tell along some axis
  *   capture_spread_mm  largest distance (over the region) between the answers of several starts
- *                      around the answer: if they disagree the answer may be a side minimum
- *   better             the metric is better than with the start (identity within one frame)
- *   converged          the search ended by itself at the finest level
+ *                      around the answer: if they disagree the answer may be a side minimum.
+ *                      Answers with a clearly worse metric do not count
+ *   better             the metric is better than with the start (identity within one frame) by
+ *                      more than noise explains, both on the voxels that have a value with both
+ *   converged          the search ended by itself at the finest level, and a third of the region
+ *                      at least lies in the moving image
  *
  * Who uses it decides: kept only if converged and better, and across frames of reference identity
  * is never a fallback.

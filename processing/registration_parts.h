@@ -35,6 +35,21 @@ bool registration_region_has(const struct registration_region *region, const dou
 void registration_region_cut(struct volume *volume, const struct registration_region *region,
 			     int threads);
 
+/* ---- smoothing (registration_filter.c) ---- */
+
+/* What happens to one axis: every step-th sample is kept, or finer - 1 are put between two. */
+struct registration_change {
+	int step, finer;
+	double variance; /* samples squared */
+};
+
+/* Smooths with Gaussians of at most 70 samples squared; an axis without variance is left as it is,
+ * out is empty if all are. The end samples are repeated beyond the ends; samples without a value
+ * take no part. STATUS_RETRY: memory. */
+enum status_code registration_smooth(struct volume *out, const struct volume *in,
+				     const struct registration_change changes[3], int threads,
+				     struct status *st) STATUS_CHECKED;
+
 /* ---- levels (registration_level.c) ---- */
 
 enum { REGISTRATION_MOST_LEVELS = 4 };
@@ -43,6 +58,7 @@ struct registration_level {
 	struct volume fixed, moving;
 	double spacing_mm; /* geometric mean of fixed's */
 	size_t voxels;	   /* of fixed with a value */
+	double alike;	   /* so many neighbouring voxels tell as much as one alone */
 };
 
 struct registration_problem {
@@ -50,6 +66,7 @@ struct registration_problem {
 	int n_levels;
 	struct registration_region region;     /* inside NULL: everything */
 	float fixed_range[2], moving_range[2]; /* what values were clipped to */
+	double variance_mm2;		       /* of the finest smoothed level */
 	double centre_mm[3];		       /* of the region, in fixed's frame */
 	double corners_mm[8][3];	       /* of a box around it */
 	enum registration_metric metric;
