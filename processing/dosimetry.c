@@ -250,6 +250,7 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	struct dosimetry_delta delta = {.state = NULL};
 	struct volume made = VOLUME_INIT;
 	const struct volume *carried = NULL;
+	const bool figures = !params->maps_only || index + 1 == input->n_scans;
 
 	point->after_injection = scan->after_injection;
 	point->residual_mm = scan->residual_mm;
@@ -266,18 +267,23 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	dosimetry_recover(point, &course->recovery, &between, &course->plan, &delta, carried,
 			  &course->regions, input);
 	sum_few_echo_volumes(point, &delta);
-	if (dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
+	if (figures &&
+	    dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
 		goto out;
 	course->noise.gy_per_delta[index] =
 	    between.specific_activity_mbq_per_mg / between.relaxivity_per_s_per_mg_per_ml *
 	    dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq, params->density_g_per_ml);
-	if (dosimetry_uncertainties(point, &course->noise, index, &course->plan, &delta,
-				    &course->baseline, input, params, st) != STATUS_OK ||
-	    dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
-		STATUS_OK)
+	if (!params->maps_only &&
+	    dosimetry_uncertainties(point, &course->noise, index, &course->plan, &delta,
+				    &course->baseline, input, params, st) != STATUS_OK)
 		goto out;
-	dosimetry_position_doses(result->time_points, index + 1, input);
-	dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
+	if (dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
+	    STATUS_OK)
+		goto out;
+	if (!params->maps_only) {
+		dosimetry_position_doses(result->time_points, index + 1, input);
+		dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
+	}
 
 	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
 	point->sigma = scan->map->sigma;

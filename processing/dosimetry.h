@@ -165,7 +165,11 @@ struct dosimetry_params {
 	    recovery_high_percent;    /* outside: DOSIMETRY_RECOVERY_OUTSIDE */
 	double registration_limit_mm; /* residual above: DOSIMETRY_REGISTRATION_UNCERTAIN */
 	struct uncertainty_params uncertainty;
-	bool kernel;		/* beside local deposition, also the dose by the beta kernel */
+	bool kernel; /* beside local deposition, also the dose by the beta kernel */
+	/* For the dose map of the last time point alone: no uncertainties, kernel figures and
+	 * trends, and VOI figures of that time point only; what is left out is zero and not to be
+	 * read. The dose volumes are the same to the bit. */
+	bool maps_only;
 	double advice_limit_gy; /* research advice: healthy-liver limit; NaN: no advice */
 	int threads;
 };

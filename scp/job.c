@@ -203,7 +203,12 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 	times->fit_s = c->fit_s;
 	times->align_s = c->align_s;
 	times->load_s = lap(&mark_s) - times->fit_s - times->align_s;
-	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
+	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK &&
+	    job_drop_contours(c, st)) {
+		job_fill_input(c);
+		(void)!dosimetry_run(&c->result, &c->input, &c->params, st);
+	}
+	if (st->code != STATUS_OK)
 		goto out;
 	if (job->kind == JOB_REPORT && job_emission_run(c, st) != STATUS_OK)
 		goto out;

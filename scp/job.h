@@ -13,12 +13,11 @@
  * Only then come the rows, in one transaction: results, one delivery per object and destination,
  * the job as done.
  *
- * Maps are made before there are contours. Whether later contours make them again hangs on what
- * the contours change (job_map_needs_contours()): with rigid registration the liver is what the
- * scans are aligned by, and with the region-mean baseline its mean is taken off, so the structure
- * set is part of a map's hash, and later contours give a new version of every map. With neither, a
- * map's numbers do not depend on contours, and it stands. An RT Dose carries DVHs when a structure
- * set was known at the time its job was planned; the report carries the figures in every case.
+ * Maps are made before there are contours. When these come they change the numbers: the liver is
+ * what the scans are aligned by, artefacts are looked for around it, and with the region-mean
+ * baseline its mean is taken off. So the structure set is part of a map's hash, and later contours
+ * give a new version of every map: a report and the dose it names hold the same numbers. An RT Dose
+ * carries DVHs when a structure set was known; the report carries the figures in every case.
  *
  * What is loaded is checked against what the job was made for: when a later image, a later record
  * or another configuration changed it, so that its hash would be another, the job ends SUPERSEDED,
@@ -53,17 +52,13 @@ void job_watch(void (*watch)(const char *stage, int after_injection, double seco
 void job_hash(struct job *job, const struct config *config, const char *structure_set_evidence,
 	      const char *fingerprint, int recompute_serial);
 
-/* Whether contours change the numbers of a dose map. */
-bool job_map_needs_contours(const struct config *config);
-
 /* What of the record, of transforms the site gives and of the relaxivity entry in use can change a
  * dose map: relaxivity, transforms, specific activities, starts and holmium contents up to its last
  * scan, so that a record that grows by an injection changes no earlier map; net activities only
  * where they weigh the specific activity of several injections between two scans, so that a
- * residual that comes late changes the report alone; the roles of the VOIs where the map needs
- * contours. hex is "" without memory. */
-void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
-			 const struct config *config);
+ * residual that comes late changes the report alone; the roles of the VOIs. hex is "" without
+ * memory. */
+void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots);
 /* The same for a report: the whole record, all transforms, the relaxivity with its provenance. */
 void job_report_fingerprint(char hex[65], const struct treatment_record *record,
 			    const struct treatment_slots *slots);

@@ -87,8 +87,7 @@ static void digest_job(struct digest *digest, const struct job *job, const struc
 		digest_series(digest, &job->scans[i]);
 	digest_series(digest, &job->anatomy);
 	digest_dose_configuration(digest, config);
-	if (job->kind == JOB_REPORT || job_map_needs_contours(config))
-		digest_text(digest, structure_set_evidence ? structure_set_evidence : "");
+	digest_text(digest, structure_set_evidence ? structure_set_evidence : "");
 	if (job->kind == JOB_REPORT)
 		digest_report_configuration(digest, config);
 }
@@ -142,13 +141,7 @@ static void digest_transform_after(struct digest *digest, const struct treatment
 	}
 }
 
-bool job_map_needs_contours(const struct config *config)
-{
-	return config->register_rigid || !config->baseline_voxelwise;
-}
-
-void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots,
-			 const struct config *config)
+void job_map_fingerprint(char hex[65], const struct job *job, const struct treatment_slots *slots)
 {
 	struct digest *digest = digest_new();
 	int previous = 0;
@@ -168,8 +161,7 @@ void job_map_fingerprint(char hex[65], const struct job *job, const struct treat
 		digest_text(digest, "scan");
 		previous = job->scans[scan].after_injection;
 	}
-	bool contours = job_map_needs_contours(config) && !slots->contours_refused;
-	for (int i = 0; contours && i < slots->n_vois; i++) {
+	for (int i = 0; !slots->contours_refused && i < slots->n_vois; i++) {
 		digest_text(digest, slots->vois[i].name);
 		digest_number(digest, (int)slots->vois[i].role);
 	}

@@ -43,6 +43,7 @@ static void fill_params(struct job_case *c)
 			    config->specific_activity_uncertainty_percent,
 			    config->injected_activity_uncertainty_percent},
 	    .kernel = config->kernel,
+	    .maps_only = c->job->kind == JOB_MAP,
 	    .advice_limit_gy = config->advice_limit_gy,
 	    .threads = config->threads_per_worker,
 	};
@@ -52,7 +53,7 @@ static void fill_params(struct job_case *c)
 		c->params.underdosed_below_gy[i] = config->underdosed_below_gy[i];
 }
 
-bool job_map_needs_no_vois(const struct job_case *c)
+bool job_can_do_without_vois(const struct job_case *c)
 {
 	return c->job->kind == JOB_MAP && c->config->baseline_voxelwise;
 }
@@ -88,7 +89,7 @@ void job_fill_input(struct job_case *c)
 {
 	const char *site_zone = c->config->time_zone;
 	fill_params(c);
-	c->input.n_vois = job_map_needs_no_vois(c) ? 0 : c->n_contoured;
+	c->input.n_vois = c->n_contoured;
 	int n_scans = 0, n_injections = 0;
 	for (int i = 0; i < c->job->n_scans; i++) {
 		if (!c->after[i].left_out)

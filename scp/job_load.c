@@ -144,7 +144,7 @@ static enum status_code check_hash(struct job_case *c, struct status *st)
 		if (now->kind == JOB_REPORT)
 			job_report_fingerprint(fingerprint, &c->record, &c->slots);
 		else
-			job_map_fingerprint(fingerprint, now, &c->slots, c->config);
+			job_map_fingerprint(fingerprint, now, &c->slots);
 		job_hash(now, c->config, contours, fingerprint, row->recompute_serial);
 		if (strcmp(now->hash, c->job->hash) != 0)
 			(void)!job_supersede(
@@ -159,9 +159,9 @@ static enum status_code check_hash(struct job_case *c, struct status *st)
 
 /* Contours that cannot be used are no reason against such a map: what refused them becomes a
  * warning, and it is made without histograms. */
-static bool drop_contours(struct job_case *c, struct status *st)
+bool job_drop_contours(struct job_case *c, struct status *st)
 {
-	if (!job_map_needs_no_vois(c) || !c->has_structure_set || st->code != STATUS_REFUSE ||
+	if (!job_can_do_without_vois(c) || !c->has_structure_set || st->code != STATUS_REFUSE ||
 	    c->superseded)
 		return false;
 	job_warn(c, "HO119", "contours not used: %.200s", st->text);
@@ -181,7 +181,7 @@ enum status_code job_load(struct job_case *c, struct status *st)
 	    site_registrations_load(&c->registrations, c->patient, st) != STATUS_OK ||
 	    assess(c, st) != STATUS_OK || check_hash(c, st) != STATUS_OK)
 		return st->code;
-	if (job_make_masks(c, st) != STATUS_OK && !drop_contours(c, st))
+	if (job_make_masks(c, st) != STATUS_OK && !job_drop_contours(c, st))
 		return st->code;
 	if (job_align(c, st) != STATUS_OK)
 		return st->code;

@@ -107,7 +107,10 @@ enum status_code job_align(struct job_case *c, struct status *st) STATUS_CHECKED
 void job_fill_input(struct job_case *c);
 /* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
  * VOI are the report's work, so the dosimetry is spared them. */
-bool job_map_needs_no_vois(const struct job_case *c);
+bool job_can_do_without_vois(const struct job_case *c);
+/* Contours that a map was refused for become a warning, and it is made without them; false where
+ * they are needed, or st is no refusal. */
+bool job_drop_contours(struct job_case *c, struct status *st);
 /* STATUS_REFUSE and *superseded: what was loaded is not what the job was made for. */
 enum status_code job_supersede(bool *superseded, struct status *st,
 			       const char *words) STATUS_CHECKED;

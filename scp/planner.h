@@ -10,8 +10,7 @@
  *
  * Planning again what is planned changes nothing: a job's hash holds its evidence and the parts of
  * record and configuration that can change its numbers. So a later contour set gives new
- * MAPs and a new REPORT where scans are aligned by the liver, or its mean is the baseline, and else
- * a new REPORT only (conformance/decisions/07); a record revision
+ * MAPs and a new REPORT (conformance/decisions/07); a record revision
  * that changes specific activities or starts gives new MAPs and a new REPORT; one that changes only
  * net activities gives a new REPORT, unless several injections lie between two scans, where they
  * weigh the specific activity. Queued jobs that the newest plan does not ask for are superseded.

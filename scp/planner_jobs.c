@@ -90,7 +90,7 @@ void plan_jobs(struct plan *plan, const struct config *config,
 		if (report)
 			job_report_fingerprint(fingerprint, record, slots);
 		else
-			job_map_fingerprint(fingerprint, job, slots, config);
+			job_map_fingerprint(fingerprint, job, slots);
 		job_hash(job, config, slots->contours_refused ? "" : structure_set_evidence,
 			 fingerprint, recompute_serial);
 		/* The fits of the baseline and of its scans; a report also the newest map. An

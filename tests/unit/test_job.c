@@ -315,9 +315,9 @@ static void copy_contour(struct dataset *ds, unsigned to_roi, unsigned from_roi,
 	free(points);
 }
 
-/* The liver is what scans are aligned by: other contours, other maps, as versions of their own.
- * Without alignment the maps stand. */
-static void late_contours_make_maps_again_where_they_align(void **state)
+/* The liver is what scans are aligned by, and where artefacts are looked for: other contours, other
+ * maps, as versions of their own, with alignment and without. */
+static void late_contours_make_maps_again(void **state)
 {
 	(void)state;
 	for (int aligned = 0; aligned < 2; aligned++) {
@@ -330,20 +330,19 @@ static void late_contours_make_maps_again_where_they_align(void **state)
 		struct dataset *ds = read_contours();
 		copy_contour(ds, 0, 0, 0, 1);
 		add_contours(&node, ds);
-		assert_int_equal(plan(&node), aligned ? 3 : 1);
+		assert_int_equal(plan(&node), 3);
 		run_all(&node, done);
 		assert_int_equal(done[JOB_FIT], 0);
-		assert_int_equal(done[JOB_MAP], aligned ? 2 : 0);
+		assert_int_equal(done[JOB_MAP], 2);
 		assert_int_equal(done[JOB_REPORT], 1);
 		struct queue_result_row *rows = NULL;
 		int count = list_results(&rows, &node);
-		assert_int_equal(count, aligned ? 6 : 4);
-		if (aligned)
-			assert_int_equal(rows[3].version, 2);
+		assert_int_equal(count, 6);
+		assert_int_equal(rows[3].version, 2);
 		/* the report names the one that it replaces, and the doses that hold */
 		assert_int_equal(rows[count - 1].kind, JOB_REPORT);
 		assert_true(file_contains(rows[count - 1].path, rows[2].sop_instance_uid));
-		int doses = aligned ? 3 : 0;
+		const int doses = 3;
 		assert_true(file_contains(rows[count - 1].path, rows[doses].sop_instance_uid));
 		assert_true(file_contains(rows[count - 1].path, rows[doses + 1].sop_instance_uid));
 		free(rows);
@@ -351,7 +350,7 @@ static void late_contours_make_maps_again_where_they_align(void **state)
 	}
 }
 
-/* Tumour 1 drawn over tumour 2: refused in words where contours are needed; the maps need none. */
+/* Tumour 1 drawn over tumour 2: no report, in words; the map is made without the contours. */
 static void overlapping_tumours_refuse_the_report_and_no_map(void **state)
 {
 	(void)state;
@@ -387,7 +386,7 @@ static void overlapping_tumours_refuse_the_report_and_no_map(void **state)
 	assert_int_equal(refused, 1);
 	struct queue_result_row *rows = NULL;
 	assert_int_equal(list_results(&rows, &node), 1);
-	assert_true(file_contains(rows[0].path, "2.25.4711")); /* each contour's own DVH */
+	assert_false(file_contains(rows[0].path, "2.25.4711")); /* contours that were not used */
 	free(rows);
 	node_free(&node);
 }
@@ -624,20 +623,9 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	assert_int_equal(strlen(a), 64);
 	hash_of(b, JOB_MAP, config, "contours", "record");
 	assert_string_equal(a, b);
-	/* contours: where scans are aligned by them; else not with the voxelwise baseline, but with
-	 * the region mean; and in reports */
-	assert_true(config->baseline_voxelwise && config->register_rigid);
+	/* contours: the liver is aligned by, and artefacts are looked for around it */
 	hash_of(b, JOB_MAP, config, "later contours", "record");
 	assert_string_not_equal(a, b);
-	config->register_rigid = false;
-	hash_of(a, JOB_MAP, config, "contours", "record");
-	hash_of(b, JOB_MAP, config, "later contours", "record");
-	assert_string_equal(a, b);
-	config->baseline_voxelwise = false;
-	hash_of(a, JOB_MAP, config, "contours", "record");
-	hash_of(b, JOB_MAP, config, "later contours", "record");
-	assert_string_not_equal(a, b);
-	config->baseline_voxelwise = true;
 	hash_of(a, JOB_REPORT, config, "contours", "record");
 	hash_of(b, JOB_REPORT, config, "later contours", "record");
 	assert_string_not_equal(a, b);
@@ -732,7 +720,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_treatment_gives_maps_and_a_report),
 	    cmocka_unit_test(the_next_injection_leaves_earlier_maps_alone),
-	    cmocka_unit_test(late_contours_make_maps_again_where_they_align),
+	    cmocka_unit_test(late_contours_make_maps_again),
 	    cmocka_unit_test(overlapping_tumours_refuse_the_report_and_no_map),
 	    cmocka_unit_test(refused_contours_leave_the_map),
 	    cmocka_unit_test(a_kill_before_the_commit_changes_no_byte),
