@@ -9,7 +9,10 @@
 enum {
 	FEWEST_VOXELS = 1000,
 	MOST_STEPS = 40,
-	ENOUGH_VOXELS = 1500000, /* at the finest level; of more, a part of the rows is looked at */
+	/* of more voxels a part of the rows is looked at */
+	ENOUGH_VOXELS = 300000,
+	ENOUGH_VOXELS_MUTUAL = 900000,
+	ENOUGH_VOXELS_SPREAD = 30000,
 	RESTARTS = 6,
 	SPREAD_VOXELS = 100000 /* the spread is looked at on the finest level with no more */
 };
@@ -186,7 +189,7 @@ static enum status_code look_around(struct registration_search *search,
 
 	if (problem->metric != REGISTRATION_LEAST_SQUARES)
 		return STATUS_OK;
-	if (view.level->voxels > ENOUGH_VOXELS / 8)
+	if (view.level->voxels > ENOUGH_VOXELS / 4)
 		view.sparse *= 4;
 	if (!(place->brightness > 0)) {
 		place->brightness = 1;
@@ -212,7 +215,7 @@ static enum status_code search_level(struct registration_search *search,
 	double spacing_mm = problem->levels[level].spacing_mm;
 
 	search->view.level = &problem->levels[level];
-	search->view.sparse = (int)(search->view.level->voxels / ENOUGH_VOXELS) + 1;
+	search->view.sparse = (int)(search->view.level->voxels / search->enough) + 1;
 	search->tolerance_mm = level == 0 ? FINEST_TOLERANCE_MM : TOLERANCE_VOXELS * spacing_mm;
 	search->most_steps = MOST_STEPS;
 	/* twice: the residuals at the start are those of the misplacement */
@@ -276,6 +279,7 @@ static enum status_code capture_spread(double *spread_mm, struct registration_se
 	struct registration_place found[RESTARTS + 1];
 	double value[RESTARTS + 1], best = INFINITY;
 
+	search->enough = ENOUGH_VOXELS_SPREAD;
 	for (int i = 0; i <= RESTARTS; i++) { /* the first from the answer itself */
 		double shift_mm[3] = {0, 0, 0}, angle_rad[3] = {0, 0, 0}, centre_mm[3];
 		double aside[RIGID_SIZE];
@@ -319,7 +323,7 @@ static enum status_code compare(struct registration_result *result,
 	double value[2], voxels = 0, gain;
 
 	search->view.level = &problem->levels[0];
-	search->view.sparse = (int)(search->view.level->voxels / ENOUGH_VOXELS) + 1;
+	search->view.sparse = (int)(search->view.level->voxels / search->enough) + 1;
 	for (int i = 0; i < 2; i++) {
 		places[i].inverse_square = answer->inverse_square;
 		places[i].brightness = answer->brightness;
@@ -400,6 +404,9 @@ static enum status_code run(struct registration_result *result,
 	struct registration_search search = {.view = {.problem = problem, .joint = joint}};
 	struct registration_place place = *start;
 	enum status_code code = STATUS_RETRY;
+
+	search.enough =
+	    problem->metric == REGISTRATION_LEAST_SQUARES ? ENOUGH_VOXELS : ENOUGH_VOXELS_MUTUAL;
 
 	if (joint == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory to register two images");

@@ -13,6 +13,7 @@ struct filter {
 	const struct volume *in;
 	struct registration_change change;
 	int axis, reach;
+	bool gaps; /* samples without a value */
 	float tap[2][MOST_TAPS + 1];
 };
 
@@ -21,9 +22,20 @@ static int within(int i, int size)
 	return i < 0 ? 0 : i >= size ? size - 1 : i;
 }
 
-static void add_row(float *restrict sum, float *restrict weight, const float *restrict row,
-		    int apart, int n, float tap)
+static void add_whole_row(float *restrict sum, const float *restrict row, int apart, int n,
+			  float tap)
 {
+	for (int i = 0; i < n; i++)
+		sum[i] += tap * row[i * apart];
+}
+
+static void add_row(const struct filter *filter, float *restrict sum, float *restrict weight,
+		    const float *restrict row, int apart, int n, float tap)
+{
+	if (!filter->gaps) {
+		add_whole_row(sum, row, apart, n, tap);
+		return;
+	}
 	for (int i = 0; i < n; i++) {
 		float value = row[i * apart];
 		bool known = value == value;
@@ -44,11 +56,11 @@ static void add_along_row(const struct filter *filter, const float *in, int n, f
 		int count = (filter->out->grid.columns - phase + finer - 1) / finer;
 
 		for (int t = 0; finer == 1 && t <= 2 * reach; t++)
-			add_row(sum, weight, longer + t, filter->change.step, count,
+			add_row(filter, sum, weight, longer + t, filter->change.step, count,
 				filter->tap[0][t]);
 		for (int i = 0; finer > 1 && i < count; i++) {
 			for (int t = 0; t <= 2 * reach + 1; t++)
-				add_row(sum + i * finer + phase, weight + i * finer + phase,
+				add_row(filter, sum + i * finer + phase, weight + i * finer + phase,
 					longer + i + t, 1, 1, filter->tap[phase][t]);
 		}
 	}
@@ -78,12 +90,14 @@ static void filter_row(const struct filter *filter, size_t row, float *sum, floa
 		at[axis] = (size_t)within(
 		    place[axis] * filter->change.step / finer + t - filter->reach, size[axis]);
 		if (tap > 0)
-			add_row(sum, weight,
+			add_row(filter, sum, weight,
 				filter->in->samples +
 				    (at[2] * (size_t)from->rows + at[1]) * (size_t)from->columns,
 				1, to->columns, tap);
 	}
-	for (int i = 0; i < to->columns; i++)
+	if (!filter->gaps)
+		memcpy(out, sum, (size_t)to->columns * sizeof *out);
+	for (int i = 0; filter->gaps && i < to->columns; i++)
 		out[i] = weight[i] >= 0.9F ? sum[i] / weight[i] : NAN;
 }
 
@@ -126,6 +140,15 @@ static void make_taps(struct filter *filter)
 	}
 }
 
+static bool has_gaps(const struct volume *volume)
+{
+	size_t n = grid_voxels(&volume->grid), gaps = 0;
+
+	for (size_t i = 0; i < n; i++)
+		gaps += volume->samples[i] != volume->samples[i];
+	return gaps > 0;
+}
+
 static enum status_code filter_axis(struct volume *out, const struct volume *in, int axis,
 				    const struct registration_change *change, int threads,
 				    struct status *st)
@@ -138,6 +161,7 @@ static enum status_code filter_axis(struct volume *out, const struct volume *in,
 	size_t rows, longest;
 
 	make_taps(&filter);
+	filter.gaps = has_gaps(in);
 	*sizes[axis] = ((*sizes[axis] - 1) * change->finer) / change->step + 1;
 	for (int a = 0; a < 3; a++)
 		steps_mm[axis][a] *= (double)change->step / change->finer;

@@ -6,7 +6,7 @@
 #include "registration_parts.h"
 
 enum {
-	MOST_RANGES = 128,	   /* pieces of the rows: as many whatever the threads */
+	MOST_RANGES = 48,	   /* pieces of the rows: as many whatever the threads */
 	RUNS_BETWEEN_FLUSHES = 32, /* floats add up to so many, then doubles */
 	OCTAVES = 64,
 	STEPS_PER_OCTAVE = 8,

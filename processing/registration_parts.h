@@ -150,6 +150,7 @@ void registration_flush(double sums[REGISTRATION_SUMS], struct registration_lane
 
 struct registration_search {
 	struct registration_view view;
+	size_t enough;	     /* voxels of a level to look at */
 	double tolerance_mm; /* a step that moves no corner farther ends the search */
 	int most_steps;
 	int evaluations; /* added to */
