@@ -214,7 +214,8 @@ static double recovered_share(bool sharp)
 static void recovers_7_88_gbq_within_two_percent(void **state)
 {
 	(void)state;
-	assert_close(recovered_share(false), 1, 0.02, 0);
+	assert_measured("T2", "share of 7.88 GBq recovered, SNR 50", recovered_share(false), 1,
+			0.02, 0, "1");
 }
 
 /* Where uptake ends at the very contour, a half covered voxel shows half the concentration and
@@ -301,6 +302,9 @@ static void inserts_are_linear_up_to_saturation(void **state)
 	print_message("slope %.4f, r %.5f up to %.0f mg/mL\n", slope, r, highest);
 	assert_true(slope >= 0.98 && slope <= 1.05);
 	assert_true(r >= 0.99);
+	assert_measured("T3", "slope over inserts of 0.1 mg/mL up to saturation", slope, 1.015,
+			0.035, 0, "1");
+	assert_measured("T3", "correlation over them", r, 1, 0.01, 0, "1");
 	assert_true(highest >= 4);
 	/* and where it saturates, it says so */
 	assert_true(result.time_points[0].voi[INSERTS - 1].saturated_volume_ml > 0);

@@ -266,12 +266,13 @@ static void source_paper_beside_its_equation(void **state)
 		struct prescription_position whole = position("liver", ML_OF_KG(rows[i].mass_kg));
 		struct prescription_input input = input_of(&whole, 1);
 		double gbq = make(&input).activity_mbq / 1e3;
-		printf("MEASURED source paper, patient %d: %.1f kg, Eq. 1 gives %.2f GBq, injected "
-		       "%.2f GBq (%+.1f %%), mean %.1f Gy\n",
-		       rows[i].patient, rows[i].mass_kg, gbq, rows[i].injected_gbq,
-		       100 * (rows[i].injected_gbq / gbq - 1),
-		       dose_organ_mean_gy(1e3 * rows[i].injected_gbq, 1e3 * rows[i].mass_kg,
-					  HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ));
+		printf(
+		    "MEASURED prescription patient=%d mass_kg=%.1f eq_1_gbq=%.2f injected_gbq=%.2f "
+		    "difference_percent=%+.1f mean_gy=%.1f\n",
+		    rows[i].patient, rows[i].mass_kg, gbq, rows[i].injected_gbq,
+		    100 * (rows[i].injected_gbq / gbq - 1),
+		    dose_organ_mean_gy(1e3 * rows[i].injected_gbq, 1e3 * rows[i].mass_kg,
+				       HOLMIUM_DOSE_CONSTANT_MJ_PER_MBQ));
 		assert_close(gbq, rows[i].eq_1_gbq, 0.005, 0);
 	}
 }
