@@ -233,6 +233,7 @@ struct course {
 	struct dosimetry_plan plan;
 	struct dosimetry_baseline_map baseline;
 	struct dosimetry_regions regions;
+	struct dosimetry_delta delta;
 	struct accumulation sums;
 	struct dosimetry_recovery recovery;
 	struct kernel kernel;
@@ -247,7 +248,7 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	struct dosimetry_time_point *point = &result->time_points[index];
 	struct dosimetry_interval between =
 	    join_injections(input, params, number_before(input, index), scan->after_injection);
-	struct dosimetry_delta delta = {.state = NULL};
+	struct dosimetry_delta *delta = &course->delta;
 	struct volume made = VOLUME_INIT;
 	const struct volume *carried = NULL;
 	const bool figures = !params->maps_only || index + 1 == input->n_scans;
@@ -259,22 +260,22 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 		memcpy(point->to_result, scan->to_result, sizeof point->to_result);
 	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, params->threads,
 				   st) != STATUS_OK ||
-	    dosimetry_subtract(&delta, scan, &course->baseline, &course->regions, input, params,
+	    dosimetry_subtract(delta, scan, &course->baseline, &course->regions, input, params,
 			       st) != STATUS_OK ||
-	    carry_delta(&carried, &made, &delta, scan, input, params->threads, st) != STATUS_OK ||
+	    carry_delta(&carried, &made, delta, scan, input, params->threads, st) != STATUS_OK ||
 	    add_dose(point, &course->sums, index, carried, input, params, st) != STATUS_OK)
 		goto out;
-	dosimetry_recover(point, &course->recovery, &between, &course->plan, &delta, carried,
+	dosimetry_recover(point, &course->recovery, &between, &course->plan, delta, carried,
 			  &course->regions, input);
-	sum_few_echo_volumes(point, &delta);
+	sum_few_echo_volumes(point, delta);
 	if (figures &&
-	    dosimetry_figures(point, &course->plan, scan, &delta, input, params, st) != STATUS_OK)
+	    dosimetry_figures(point, &course->plan, scan, delta, input, params, st) != STATUS_OK)
 		goto out;
 	course->noise.gy_per_delta[index] =
 	    between.specific_activity_mbq_per_mg / between.relaxivity_per_s_per_mg_per_ml *
 	    dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq, params->density_g_per_ml);
 	if (!params->maps_only &&
-	    dosimetry_uncertainties(point, &course->noise, index, &course->plan, &delta,
+	    dosimetry_uncertainties(point, &course->noise, index, &course->plan, delta,
 				    &course->baseline, input, params, st) != STATUS_OK)
 		goto out;
 	if (dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
@@ -285,16 +286,15 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 		dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
 	}
 
-	point->region_baseline_r2star_per_s = delta.region_baseline_r2star_per_s;
+	point->region_baseline_r2star_per_s = delta->region_baseline_r2star_per_s;
 	point->sigma = scan->map->sigma;
 	point->air_sigma = scan->map->air_sigma;
-	point->s0_scale = delta.s0_scale;
+	point->s0_scale = delta->s0_scale;
 	point->flags |=
-	    course->plan.flags | delta.flags |
+	    course->plan.flags | delta->flags |
 	    find_flags(point, index > 0 ? point - 1 : NULL, scan, &between, input, params);
 	result->relaxivity_used = between.relaxivity_per_s_per_mg_per_ml;
 out:
-	dosimetry_delta_free(&delta);
 	volume_free(&made);
 	return st->code;
 }
@@ -338,6 +338,7 @@ out:
 		dosimetry_plan_free(&course->plan);
 		dosimetry_baseline_map_free(&course->baseline);
 		dosimetry_regions_free(&course->regions);
+		dosimetry_delta_free(&course->delta);
 		accumulation_free(&course->sums);
 		kernel_free(&course->kernel);
 		volume_free(&course->noise.baseline_on_result);

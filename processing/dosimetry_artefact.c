@@ -201,21 +201,30 @@ static enum status_code measure_rim(struct dosimetry_baseline_map *baseline,
 	return STATUS_OK;
 }
 
-static void keep_evaluated(struct dosimetry_baseline_map *baseline, const struct r2star_map *map)
+static enum status_code keep_evaluated(struct dosimetry_baseline_map *baseline,
+				       const struct r2star_map *map, struct status *st)
 {
+	struct volume s0 = VOLUME_INIT;
+	const struct volume *const together[] = {&baseline->r2star_per_s, &s0,
+						 &baseline->stderr_per_s};
 	size_t evaluated = 0, artefact = 0, voxels = grid_voxels(&map->r2star_per_s.grid);
 	double voxel_ml = grid_voxel_volume_ml(&map->r2star_per_s.grid);
+	if (volume_new(&s0, &map->s0.grid, NAN, st) != STATUS_OK)
+		return st->code;
 	for (size_t v = 0; v < voxels; v++) {
 		artefact += (baseline->marks[v] & DOSIMETRY_MARK_ARTEFACT) != 0;
 		if (baseline->marks[v] & (DOSIMETRY_MARK_DARK | DOSIMETRY_MARK_ARTEFACT))
 			continue;
 		evaluated++;
 		baseline->r2star_per_s.samples[v] = map->r2star_per_s.samples[v];
-		baseline->s0.samples[v] = map->s0.samples[v];
+		s0.samples[v] = map->s0.samples[v];
 		baseline->stderr_per_s.samples[v] = map->stderr_per_s.samples[v];
 	}
 	baseline->evaluated_ml = (double)evaluated * voxel_ml;
 	baseline->artefact_ml = (double)artefact * voxel_ml;
+	(void)!resample_packed_new(&baseline->packed, together, st);
+	volume_free(&s0);
+	return st->code;
 }
 
 enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *baseline,
@@ -232,7 +241,6 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 		return status_fail(st, STATUS_RETRY, "no memory for %zu voxels of the baseline",
 				   voxels);
 	if (volume_new(&baseline->r2star_per_s, grid, NAN, st) != STATUS_OK ||
-	    volume_new(&baseline->s0, grid, NAN, st) != STATUS_OK ||
 	    volume_new(&baseline->stderr_per_s, grid, NAN, st) != STATUS_OK)
 		return st->code;
 
@@ -247,7 +255,8 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 		    measure_rim(baseline, &regions->liver, st) != STATUS_OK)
 			return st->code;
 	}
-	keep_evaluated(baseline, map);
+	if (keep_evaluated(baseline, map, st) != STATUS_OK)
+		return st->code;
 	if (!(baseline->evaluated_ml > 0))
 		return status_fail(
 		    st, STATUS_REFUSE,
@@ -259,7 +268,7 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline)
 {
 	volume_free(&baseline->r2star_per_s);
-	volume_free(&baseline->s0);
+	resample_packed_free(&baseline->packed);
 	volume_free(&baseline->stderr_per_s);
 	free(baseline->marks);
 	baseline->marks = NULL;
@@ -364,7 +373,7 @@ static void carry_rows(void *user, size_t first, size_t last)
 	}
 }
 
-enum status_code dosimetry_carry_marks(uint8_t **marks,
+enum status_code dosimetry_carry_marks(uint8_t *marks,
 				       const struct dosimetry_baseline_map *baseline,
 				       const struct dosimetry_scan *scan,
 				       const struct dosimetry_input *input, int threads,
@@ -373,25 +382,20 @@ enum status_code dosimetry_carry_marks(uint8_t **marks,
 	const struct grid *grid = &scan->map->r2star_per_s.grid;
 	struct carrying carrying = {.scan = grid, .baseline = &baseline->r2star_per_s.grid};
 	struct grid moved;
-	uint8_t *grown = NULL, *made = malloc(grid_voxels(grid));
-	if (!made)
-		return status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
+	uint8_t *grown = NULL;
 	if (grow_marks(&grown, baseline, scan->residual_mm, st) != STATUS_OK)
 		goto out;
 	dosimetry_move_to_baseline(&moved, scan, input);
-	carrying.to = made;
+	carrying.to = marks;
 	carrying.from = grown ? grown : baseline->marks;
 	if (grid_same(&moved, carrying.baseline, GRID_TOLERANCE_MM)) {
-		memcpy(made, carrying.from, grid_voxels(grid));
+		memcpy(marks, carrying.from, grid_voxels(grid));
 	} else {
 		grid_map(&moved, carrying.baseline, carrying.matrix, carrying.offset);
 		parallel_for((size_t)grid->rows * (size_t)grid->slices, ROWS_PER_PIECE, threads,
 			     carry_rows, &carrying);
 	}
-	*marks = made;
-	made = NULL;
 out:
 	free(grown);
-	free(made);
 	return st->code;
 }

@@ -23,6 +23,7 @@
 
 #include "dosimetry.h"
 #include "kernel.h"
+#include "resample_packed.h"
 
 /* What was injected between two scans, as if at once. */
 struct dosimetry_interval {
@@ -91,13 +92,15 @@ enum dosimetry_mark {
 	DOSIMETRY_MARK_DARK = 1 << 1,	 /* no signal before any injection */
 	DOSIMETRY_MARK_VOID = 1 << 2,	 /* dark, and inside the liver or at its face */
 	DOSIMETRY_MARK_OUTSIDE = 1 << 3, /* of the baseline's slices */
-	DOSIMETRY_MARK_OSCILLATES = 1 << 4
+	DOSIMETRY_MARK_OSCILLATES = 1 << 4,
+	DOSIMETRY_MARK_GONE_DARK = 1 << 5 /* fitted, but with less than half of the S0 before */
 };
 
 /* The baseline with everything that is not evaluated set to NaN, on its own grid. */
 struct dosimetry_baseline_map {
-	struct volume r2star_per_s, s0, stderr_per_s;
-	uint8_t *marks; /* enum dosimetry_mark per voxel */
+	struct volume r2star_per_s, stderr_per_s;
+	struct resample_packed packed; /* R2*, S0, standard error */
+	uint8_t *marks;		       /* enum dosimetry_mark per voxel */
 	double sigma;
 	double evaluated_ml, artefact_ml;
 	double native_per_s; /* median R2* of the healthy liver; NaN without a liver */
@@ -111,8 +114,8 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 void dosimetry_baseline_map_free(struct dosimetry_baseline_map *baseline);
 
 /* The baseline's marks at the voxels of a scan (nearest voxel), with artefact and void grown by
- * residual_mm first; NaN does not grow them. marks is malloc()ed. */
-enum status_code dosimetry_carry_marks(uint8_t **marks,
+ * residual_mm first; NaN does not grow them. marks: one per voxel of the scan. */
+enum status_code dosimetry_carry_marks(uint8_t *marks,
 				       const struct dosimetry_baseline_map *baseline,
 				       const struct dosimetry_scan *scan,
 				       const struct dosimetry_input *input, int threads,
@@ -121,10 +124,9 @@ enum status_code dosimetry_carry_marks(uint8_t **marks,
 struct dosimetry_delta;
 
 /* Gas that moved: voxels of the liver gone dark in this scan next to what was dark before. Takes
- * their values away, and those of the rim around them, and marks them as artefact. s0: the
- * baseline's at the scan's voxels. */
+ * their values away, and those of the rim around them, and marks them as artefact. */
 enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
-					   const struct dosimetry_scan *scan, const float *s0,
+					   const struct dosimetry_scan *scan,
 					   const struct dosimetry_baseline_map *baseline,
 					   const struct mask *liver,
 					   struct status *st) STATUS_CHECKED;
@@ -150,6 +152,7 @@ struct dosimetry_delta {
 	double region_baseline_r2star_per_s;
 	unsigned flags;
 };
+/* delta: empty at first; what was made for another scan is used again. */
 enum status_code
 dosimetry_subtract(struct dosimetry_delta *delta, const struct dosimetry_scan *scan,
 		   const struct dosimetry_baseline_map *baseline,

@@ -10,11 +10,11 @@
  * by more than a voxel, which partial volume would explain, its rim has come as far with it: the
  * baseline's artefact grows there by the way that the void came.
  *
- * Edges. Where a voxel at the liver, inside or just outside, touches what was dark, both share it,
+ * Edges, in all of the body: lung, skin, bowel. Where a voxel touches what was dark, both share it,
  * and how much is tissue changes with the smallest motion. Its R2* is right as long as the echoes
  * can be fitted; from the first echo alone it is not, because the missing tissue looks like lost
- * signal (a third of it like 200 Gy). Such voxels have no dose, and are not carried into the liver
- * by interpolation. */
+ * signal (a third of it like 200 Gy). Such voxels have no dose, are not carried into the liver by
+ * interpolation, and do not set the maximum of the map. */
 #include "dosimetry_parts.h"
 
 #include <math.h>
@@ -22,13 +22,11 @@
 
 #include "ball.h"
 
-#define S0_GONE	    0.5F
 #define WAY_MOST_MM 20.0 /* what came farther is not followed */
 
 struct hunt {
 	struct dosimetry_delta *delta;
 	const struct r2star_map *map;
-	const float *s0;
 	const struct mask *liver;
 	uint8_t *known;	     /* per voxel, 1: found */
 	uint8_t *way_tenths; /* per voxel: how far a void came there, tenths of mm */
@@ -38,11 +36,8 @@ struct hunt {
 
 static bool gone_dark(const struct hunt *hunt, size_t v)
 {
-	const struct r2star_map *map = hunt->map;
-	if (map->state[v] == R2STAR_NO_ECHO)
-		return true;
-	return map->state[v] == R2STAR_FITTED &&
-	       map->s0.samples[v] < S0_GONE * (float)hunt->delta->s0_scale * hunt->s0[v];
+	return hunt->map->state[v] == R2STAR_NO_ECHO ||
+	       hunt->delta->marks[v] & DOSIMETRY_MARK_GONE_DARK;
 }
 
 static bool was_dark(const struct hunt *hunt, size_t v)
@@ -192,7 +187,7 @@ static bool take_rim(struct hunt *hunt, const struct ball *ball, double rim_mm, 
 static bool any_near(const struct hunt *hunt, size_t v,
 		     bool (*is)(const struct hunt *hunt, size_t v))
 {
-	const struct grid *grid = &hunt->liver->grid;
+	const struct grid *grid = &hunt->map->s0.grid;
 	const int i = (int)(v % (size_t)grid->columns);
 	const int j = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
 	const int k = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
@@ -207,45 +202,45 @@ static bool any_near(const struct hunt *hunt, size_t v,
 	return false;
 }
 
-static bool is_liver(const struct hunt *hunt, size_t v)
-{
-	return hunt->liver->coverage[v] > 0;
-}
-
 static void lose_edges(const struct hunt *hunt)
 {
-	const size_t voxels = grid_voxels(&hunt->liver->grid);
+	const size_t voxels = grid_voxels(&hunt->map->s0.grid);
 	for (size_t v = 0; v < voxels; v++) {
 		uint8_t state = hunt->delta->state[v];
 		if ((state == R2STAR_S0_KNOWN || state == R2STAR_SATURATED) &&
-		    any_near(hunt, v, is_liver) && any_near(hunt, v, was_dark))
+		    any_near(hunt, v, was_dark))
 			lose(hunt->delta, v);
 	}
 }
 
+static enum status_code
+hunt_in_liver(struct hunt *hunt, const struct dosimetry_baseline_map *baseline, struct status *st)
+{
+	const struct grid *grid = &hunt->liver->grid;
+	struct ball ball = {.count = 0};
+	double voxel_mm = fmax(grid_spacing_mm(grid, 0), grid_spacing_mm(grid, 1));
+	if (ball_make(&ball, grid, WAY_MOST_MM, st) != STATUS_OK)
+		return st->code;
+	hunt->known = calloc(grid_voxels(grid), 1);
+	hunt->way_tenths = calloc(grid_voxels(grid), 1);
+	if (!hunt->known || !hunt->way_tenths || !find_all(hunt) ||
+	    !take_rim(hunt, &ball, baseline->rim_mm, voxel_mm))
+		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
+	ball_free(&ball);
+	free(hunt->known);
+	free(hunt->way_tenths);
+	free(hunt->found);
+	return st->code;
+}
+
 enum status_code dosimetry_find_moved_void(struct dosimetry_delta *delta,
-					   const struct dosimetry_scan *scan, const float *s0,
+					   const struct dosimetry_scan *scan,
 					   const struct dosimetry_baseline_map *baseline,
 					   const struct mask *liver, struct status *st)
 {
-	struct hunt hunt = {.delta = delta, .map = scan->map, .s0 = s0, .liver = liver};
-	struct ball ball = {.count = 0};
-	size_t voxels = grid_voxels(&scan->map->s0.grid);
-	if (!liver->coverage)
-		return STATUS_OK;
-	double voxel_mm = fmax(grid_spacing_mm(&liver->grid, 0), grid_spacing_mm(&liver->grid, 1));
-	if (ball_make(&ball, &liver->grid, WAY_MOST_MM, st) != STATUS_OK)
+	struct hunt hunt = {.delta = delta, .map = scan->map, .liver = liver};
+	if (liver->coverage && hunt_in_liver(&hunt, baseline, st) != STATUS_OK)
 		return st->code;
-	hunt.known = calloc(voxels, 1);
-	hunt.way_tenths = calloc(voxels, 1);
-	if (!hunt.known || !hunt.way_tenths || !find_all(&hunt) ||
-	    !take_rim(&hunt, &ball, baseline->rim_mm, voxel_mm))
-		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
-	else
-		lose_edges(&hunt);
-	ball_free(&ball);
-	free(hunt.known);
-	free(hunt.way_tenths);
-	free(hunt.found);
-	return st->code;
+	lose_edges(&hunt);
+	return STATUS_OK;
 }

@@ -6,19 +6,9 @@
 #include <string.h>
 
 #include "parallel.h"
-
-/* Positions are compared in voxels of the source. Rounding of the two grids' decimals (about 1e-9)
- * must not blur an identity nor push the outermost face out of the volume. */
-static const double SNAP_VOXEL = 1e-6;
+#include "resample_place.h"
 
 enum { STRETCH = 128 }; /* voxels of a row located together */
-
-/* Where one coordinate falls: between samples `low` and `low + step`, `part` of the way. */
-struct between {
-	int low;
-	int step; /* 0 at the last sample, else 1 */
-	float part;
-};
 
 struct resampling;
 struct stretch;
@@ -34,27 +24,6 @@ struct resampling {
 	bool vectors;		       /* the straight loops can be used */
 	const struct between *axis[3]; /* per target index; only where the axes run side by side */
 };
-
-/* False outside the volume. */
-static inline bool locate(double position, int size, struct between *where)
-{
-	double whole = floor(position + 0.5);
-
-	if (!(position >= -0.5 - SNAP_VOXEL && position <= size - 0.5 + SNAP_VOXEL))
-		return false;
-	if (fabs(position - whole) <= SNAP_VOXEL)
-		position = whole;
-	if (position <= 0) {
-		*where = (struct between){.low = 0, .step = 0, .part = 0};
-	} else if (position >= size - 1) {
-		*where = (struct between){.low = size - 1, .step = 0, .part = 0};
-	} else {
-		int low = (int)position;
-
-		*where = (struct between){.low = low, .step = 1, .part = (float)(position - low)};
-	}
-	return true;
-}
 
 /* The rule for neighbours that were not measured. Where none was (air), it is quick. */
 static float sample_with_gaps(const float *at, const size_t stride[3], const float part[3])
@@ -365,4 +334,14 @@ out:
 		free(places[a]);
 	volume_free(&result);
 	return code;
+}
+
+float resample_point(const struct volume *from, const double voxel[3])
+{
+	struct between x, y, z;
+
+	if (!locate(voxel[0], from->grid.columns, &x) || !locate(voxel[1], from->grid.rows, &y) ||
+	    !locate(voxel[2], from->grid.slices, &z))
+		return NAN;
+	return sample_at(from, x, y, z);
 }

@@ -25,4 +25,7 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 				    const struct volume *from, const double *transform, int threads,
 				    struct status *st) STATUS_CHECKED;
 
+/* One value, by the same rules, at a (fractional) voxel position of the volume. */
+float resample_point(const struct volume *from, const double voxel[3]);
+
 #endif
