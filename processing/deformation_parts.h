@@ -1,0 +1,16 @@
+/* deformation_parts.h - cubic B-splines on a lattice of control points. Part of deformation.h. */
+#ifndef DEFORMATION_PARTS_H
+#define DEFORMATION_PARTS_H
+
+#include "deformation.h"
+
+/* Four weights along one axis at a place among control points, and their slope per spacing. The
+ * first of the four points is at *first; false outside the lattice. */
+bool deformation_weights(double place, int size, int *first, double weight[4], double slope[4]);
+
+/* Displacement, mm, and (where not NULL) its derivative along patient axes: gradient[a][b] is
+ * d displacement_a / d point_b. Nothing outside the lattice. */
+void deformation_displacement(double displacement_mm[3], double gradient[3][3],
+			      const struct deformation *deformation, const double from_mm[3]);
+
+#endif
