@@ -68,7 +68,8 @@ struct figures_input {
 	int n_vois;
 	const char *const *warnings;
 	int n_warnings;
-	/* As the result was computed with; NULL: then no under-dosed levels and no advice. */
+	/* As the result was computed with; NULL: then no under-dosed levels and no advice. With
+	 * maps_only there are no figures of regions. */
 	const struct dosimetry_params *params;
 	const struct report_alignment *alignments; /* NULL: none described */
 	int n_alignments;

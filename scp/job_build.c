@@ -362,7 +362,7 @@ static enum status_code build_figures(struct job_output *output, const struct jo
 	    .injections = c->injection,
 	    .n_injections = c->input.n_injections,
 	    .vois = vois,
-	    .n_vois = c->params.maps_only ? 0 : c->input.n_vois,
+	    .n_vois = c->input.n_vois,
 	    .warnings = warnings,
 	    .n_warnings = c->n_warnings,
 	    .params = &c->params,

@@ -171,11 +171,35 @@ static void test_table(void **state)
 	free(table);
 }
 
+/* What a map skips is zero in the result: it must not come out as a figure. */
+static void test_a_map_has_no_figures_of_regions(void **state)
+{
+	struct figures_input input = figures_of_scene();
+	char *text;
+
+	(void)state;
+	params.maps_only = true;
+	text = written(figures_write_json, &input);
+	assert_value(last_time_point(text), "", "recovery_standard_uncertainty", "null");
+	assert_null(strstr(text, "Healthy"));
+	assert_null(strstr(text, "Tumour 1"));
+	assert_null(strstr(text, "mean_gy"));
+	free(text);
+	text = written(figures_write_table, &input);
+	assert_null(strstr(text, "Healthy"));
+	assert_null(strstr(text, "no contours"));
+	assert_null(strstr(text, " 5.5 "));
+	assert_non_null(strstr(text, "figures of regions are in the report"));
+	free(text);
+	params.maps_only = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_a_map_has_no_figures_of_regions),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }
