@@ -276,9 +276,11 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 static void check_alignment(const struct config *config, const struct config_xml *xml)
 {
 	const struct _xmlNode *registration = nth(xml, "registration", 0);
-	if (config->register_nonrigid && !config->register_rigid)
+	if (config
+		->register_nonrigid) /* processing/deformation.h is not part of the dosimetry yet */
 		config_xml_error(xml, registration, "non-rigid",
-				 "non-rigid alignment needs the rigid one");
+				 "non-rigid alignment is not available in this version: leave it "
+				 "out, or write no");
 	if (!config->register_rigid)
 		config_xml_warning(
 		    xml, registration, "rigid",

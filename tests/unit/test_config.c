@@ -456,12 +456,7 @@ static void test_alignment(void **state)
 	assert_false(config->register_rigid);
 	config_faults_free(&faults);
 	config_free(config);
-	config = load_variant("non-rigid=\"no\"", "non-rigid=\"yes\"", &faults);
-	assert_true(config->register_nonrigid);
-	config_faults_free(&faults);
-	config_free(config);
-	expect_error("rigid=\"yes\"\n    non-rigid=\"no\"", "non-rigid=\"yes\" rigid=\"no\"",
-		     "non-rigid alignment needs the rigid one");
+	expect_error("non-rigid=\"no\"", "non-rigid=\"yes\"", "is not available in this version");
 }
 
 /* ---- rules ---- */
@@ -577,7 +572,6 @@ static void test_fingerprint_follows_the_numbers(void **state)
 	    {"tumou?r|lesion|GTV", "tumou?r|GTV", false, true},
 	    {"kernel=\"no\"", "kernel=\"yes\"", true, true},
 	    {"rigid=\"yes\"", "rigid=\"no\"", true, true},
-	    {"non-rigid=\"no\"", "non-rigid=\"yes\"", true, true},
 	    {"liver-margin-mm=\"15\"", "liver-margin-mm=\"20\"", true, true},
 	    {"artefact-r2star-per-s=\"150\"", "artefact-r2star-per-s=\"160\"", true, true},
 	    {"limited-above-percent=\"5\"", "limited-above-percent=\"6\"", false, true},
