@@ -258,8 +258,8 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	rigid_identity(point->to_result);
 	if (scan->to_result)
 		memcpy(point->to_result, scan->to_result, sizeof point->to_result);
-	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, params->threads,
-				   st) != STATUS_OK ||
+	if (dosimetry_regions_make(&course->regions, scan, &course->plan, input, params, st) !=
+		STATUS_OK ||
 	    dosimetry_subtract(delta, scan, &course->baseline, &course->regions, input, params,
 			       st) != STATUS_OK ||
 	    carry_delta(&carried, &made, delta, scan, input, params->threads, st) != STATUS_OK ||
@@ -313,8 +313,8 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 		goto out;
 	}
 	if (dosimetry_plan_make(&course->plan, input, st) != STATUS_OK ||
-	    dosimetry_regions_make(&course->regions, &input->baseline, &course->plan, input,
-				   params->threads, st) != STATUS_OK ||
+	    dosimetry_regions_make(&course->regions, &input->baseline, &course->plan, input, params,
+				   st) != STATUS_OK ||
 	    dosimetry_evaluate_baseline(&course->baseline, &course->regions, input, params, st) !=
 		STATUS_OK ||
 	    accumulation_new(&course->sums, grid_voxels(input->result_grid), st) != STATUS_OK)

@@ -73,15 +73,14 @@ struct dosimetry_regions {
 	struct grid grid,
 	    moved;	   /* of the scan, and the result grid in its frame: what it was made for */
 	struct mask liver; /* liver joined with all tumours; empty without a liver */
-	struct mask healthy; /* liver minus all that is not healthy */
-	struct mask
-	    part[DOSIMETRY_MAX_VOIS]; /* by index of VOI: each part joined with its tumours */
+	struct mask healthy;		      /* liver minus all that is not healthy */
+	struct mask part[DOSIMETRY_MAX_VOIS]; /* by index of VOI: each part joined with its tumours;
+						 not for maps alone */
 };
-enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
-					const struct dosimetry_scan *scan,
-					const struct dosimetry_plan *plan,
-					const struct dosimetry_input *input, int threads,
-					struct status *st) STATUS_CHECKED;
+enum status_code
+dosimetry_regions_make(struct dosimetry_regions *regions, const struct dosimetry_scan *scan,
+		       const struct dosimetry_plan *plan, const struct dosimetry_input *input,
+		       const struct dosimetry_params *params, struct status *st) STATUS_CHECKED;
 void dosimetry_regions_free(struct dosimetry_regions *regions);
 
 /* ---- dosimetry_artefact.c, dosimetry_void.c ---- */

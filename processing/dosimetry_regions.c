@@ -121,13 +121,25 @@ static void carry_slices(void *user, size_t first, size_t last)
 	}
 }
 
+/* What was made for a scan before is used again where it fits. */
+static enum status_code make_empty(struct mask *mask, const struct grid *grid, struct status *st)
+{
+	if (!mask->coverage || grid_voxels(&mask->grid) != grid_voxels(grid)) {
+		mask_free(mask);
+		return mask_new(mask, grid, st);
+	}
+	mask_clear(mask);
+	mask->grid = *grid;
+	return STATUS_OK;
+}
+
 /* Grids turned against each other: each scan voxel is sampled at sub^3 points, all masks at once.
  */
 static enum status_code carry_turned(struct carrying *carrying, const struct grid *moved,
 				     const struct grid *scan, int threads, struct status *st)
 {
 	for (int m = 0; m < carrying->count; m++) {
-		if (mask_new(carrying->to[m], scan, st) != STATUS_OK)
+		if (make_empty(carrying->to[m], scan, st) != STATUS_OK)
 			return st->code;
 	}
 	grid_map(scan, moved, carrying->matrix, carrying->offset);
@@ -138,7 +150,8 @@ static enum status_code carry_turned(struct carrying *carrying, const struct gri
 		parallel_for((size_t)(carrying->last[2] - carrying->first[2] + 1), 1, threads,
 			     carry_slices, carrying);
 	for (int m = 0; m < carrying->count; m++)
-		mask_update_bounds(carrying->to[m]);
+		mask_update_bounds_within(carrying->to[m], carrying->first[1], carrying->last[1],
+					  carrying->first[2], carrying->last[2]);
 	return STATUS_OK;
 }
 
@@ -167,6 +180,7 @@ static enum status_code carry(struct carrying *carrying, const struct dosimetry_
 	for (int m = 0; m < carrying->count; m++) {
 		struct mask moved = *carrying->from[m]; /* the coverage is borrowed */
 		moved.grid = regions->moved;
+		mask_free(carrying->to[m]);
 		if (same ? mask_copy(carrying->to[m], carrying->from[m], st) != STATUS_OK
 			 : mask_resample(carrying->to[m], &regions->grid, &moved, 1, st) !=
 			       STATUS_OK)
@@ -191,8 +205,8 @@ static enum status_code join_part(struct mask *joined, int part, const struct do
 enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 					const struct dosimetry_scan *scan,
 					const struct dosimetry_plan *plan,
-					const struct dosimetry_input *input, int threads,
-					struct status *st)
+					const struct dosimetry_input *input,
+					const struct dosimetry_params *params, struct status *st)
 {
 	struct grid moved;
 	dosimetry_move_grid(&moved, input->result_grid, scan);
@@ -204,7 +218,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 	struct mask joined[DOSIMETRY_MAX_VOIS];
 	struct carrying carrying = {.count = 0};
 	memset(joined, 0, sizeof joined);
-	dosimetry_regions_free(regions);
+	regions->made = false;
 	regions->grid = scan->map->r2star_per_s.grid;
 	regions->moved = moved;
 	if (plan->liver >= 0) {
@@ -215,7 +229,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 		carrying.count = 2;
 	}
 	for (int i = 0; i < input->n_vois; i++) {
-		if (input->vois[i].role != VOI_PART)
+		if (input->vois[i].role != VOI_PART || params->maps_only)
 			continue;
 		if (join_part(&joined[i], i, plan, input, st) != STATUS_OK)
 			goto out;
@@ -223,7 +237,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 		carrying.to[carrying.count] = &regions->part[i];
 		carrying.count++;
 	}
-	if (carry(&carrying, regions, threads, st) == STATUS_OK)
+	if (carry(&carrying, regions, params->threads, st) == STATUS_OK)
 		regions->made = true;
 out:
 	for (int i = 0; i < input->n_vois; i++)

@@ -193,40 +193,82 @@ static void divide_by_healthy(struct dosimetry_time_point *point, const struct d
 	}
 }
 
-/* The highest dose outside the liver with its tumours, against the highest inside. */
-static void look_outside(const struct figures *f)
+/* The highest doses of a slice, in and outside the liver with its tumours. */
+struct slice_maxima {
+	const struct figures *f;
+	float *inside, *outside; /* per slice */
+};
+
+static void find_maxima(void *user, size_t first, size_t last)
+{
+	const struct slice_maxima *maxima = user;
+	const struct mask *inside = &maxima->f->plan->liver_with_tumours;
+	const float *dose_gy = maxima->f->point->dose_gy.samples;
+	const size_t pixels = (size_t)inside->grid.columns * (size_t)inside->grid.rows;
+	for (size_t k = first; k < last; k++) {
+		float most_inside = -INFINITY, most_outside = -INFINITY;
+		for (size_t v = k * pixels; v < (k + 1) * pixels; v++) {
+			float in = inside->coverage[v] > 0 ? dose_gy[v] : -INFINITY;
+			float out = inside->coverage[v] > 0 ? -INFINITY : dose_gy[v];
+			/* false for NaN */
+			most_inside = in > most_inside ? in : most_inside;
+			most_outside = out > most_outside ? out : most_outside;
+		}
+		maxima->inside[k] = most_inside;
+		maxima->outside[k] = most_outside;
+	}
+}
+
+/* Hotter than any voxel inside: how much, and whether few-echo voxels are among it. */
+static void look_at_hot(const struct figures *f, float most_inside, const float *most_outside)
 {
 	const struct mask *inside = &f->plan->liver_with_tumours;
 	const struct grid *grid = &f->point->dose_gy.grid;
-	const float *dose_gy = f->point->dose_gy.samples;
-	size_t voxels = grid_voxels(grid), hotter = 0;
-	float most_inside = -INFINITY, most_outside = -INFINITY;
-
-	f->point->outside_maximum_gy = f->point->outside_hot_ml = NAN;
-	for (size_t v = 0; inside->coverage && v < voxels; v++) {
-		if (inside->coverage[v] > 0)
-			most_inside = dose_gy[v] > most_inside ? dose_gy[v] : most_inside;
-		else
-			most_outside = dose_gy[v] > most_outside ? dose_gy[v] : most_outside;
-	}
-	if (!isfinite(most_inside) || !isfinite(most_outside))
-		return;
-	f->point->outside_maximum_gy = (double)most_outside;
-	for (size_t v = 0; most_outside > most_inside && v < voxels; v++) {
-		if (inside->coverage[v] > 0 || !(dose_gy[v] > most_inside))
+	const size_t columns = (size_t)grid->columns, pixels = columns * (size_t)grid->rows;
+	size_t hotter = 0;
+	for (int k = 0; k < grid->slices; k++) {
+		if (!(most_outside[k] > most_inside))
 			continue;
-		hotter++;
-		int column = (int)(v % (size_t)grid->columns);
-		int row = (int)(v / (size_t)grid->columns % (size_t)grid->rows);
-		int slice = (int)(v / (size_t)grid->columns / (size_t)grid->rows);
-		size_t nearest;
-		uint8_t state = nearest_voxel(&nearest, f, column, row, slice)
-				    ? f->delta->state[nearest]
-				    : R2STAR_NOT_MEASURED;
-		if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN)
-			f->point->flags |= DOSIMETRY_HOT_OUTSIDE;
+		for (size_t p = 0; p < pixels; p++) {
+			size_t v = (size_t)k * pixels + p, nearest;
+			if (inside->coverage[v] > 0 ||
+			    !(f->point->dose_gy.samples[v] > most_inside))
+				continue;
+			hotter++;
+			uint8_t state =
+			    nearest_voxel(&nearest, f, (int)(p % columns), (int)(p / columns), k)
+				? f->delta->state[nearest]
+				: R2STAR_NOT_MEASURED;
+			if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN)
+				f->point->flags |= DOSIMETRY_HOT_OUTSIDE;
+		}
 	}
 	f->point->outside_hot_ml = (double)hotter * grid_voxel_volume_ml(grid);
+}
+
+/* The highest dose outside the liver with its tumours, against the highest inside. */
+static enum status_code look_outside(const struct figures *f, struct status *st)
+{
+	const int slices = f->point->dose_gy.grid.slices;
+	float most_inside = -INFINITY, most_outside = -INFINITY;
+	f->point->outside_maximum_gy = f->point->outside_hot_ml = NAN;
+	if (!f->plan->liver_with_tumours.coverage)
+		return STATUS_OK;
+	struct slice_maxima maxima = {f, malloc(2 * (size_t)slices * sizeof *maxima.inside), NULL};
+	if (!maxima.inside)
+		return status_fail(st, STATUS_RETRY, "no memory for %d slices", slices);
+	maxima.outside = maxima.inside + slices;
+	parallel_for((size_t)slices, 1, f->params->threads, find_maxima, &maxima);
+	for (int k = 0; k < slices; k++) {
+		most_inside = fmaxf(most_inside, maxima.inside[k]);
+		most_outside = fmaxf(most_outside, maxima.outside[k]);
+	}
+	if (isfinite(most_inside) && isfinite(most_outside)) {
+		f->point->outside_maximum_gy = (double)most_outside;
+		look_at_hot(f, most_inside, maxima.outside);
+	}
+	free(maxima.inside);
+	return STATUS_OK;
 }
 
 enum status_code dosimetry_figures(struct dosimetry_time_point *point,
@@ -266,7 +308,8 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	}
 	if (st->code == STATUS_OK)
 		divide_by_healthy(point, plan, input);
-	look_outside(f);
+	if (st->code == STATUS_OK)
+		(void)!look_outside(f, st);
 	point->flags |= dosimetry_voi_flags(point, input);
 	free(f);
 	return st->code;

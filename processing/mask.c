@@ -61,13 +61,35 @@ static bool row_is_empty(const float *row, int columns)
 	return row[0] == 0 && memcmp(row, row + 1, (size_t)(columns - 1) * sizeof *row) == 0;
 }
 
+void mask_clear(struct mask *mask)
+{
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t start = (size_t)(row_of(mask, j, k) - mask->coverage);
+
+			for (int i = mask->first[0]; i <= mask->last[0]; i++)
+				mask->coverage[start + (size_t)i] = 0;
+		}
+	}
+	for (int a = 0; a < 3; a++) {
+		mask->first[a] = 0;
+		mask->last[a] = -1;
+	}
+}
+
 void mask_update_bounds(struct mask *mask)
+{
+	mask_update_bounds_within(mask, 0, mask->grid.rows - 1, 0, mask->grid.slices - 1);
+}
+
+void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, int first_slice,
+			       int last_slice)
 {
 	int first[3] = {mask->grid.columns, mask->grid.rows, mask->grid.slices};
 	int last[3] = {-1, -1, -1};
 
-	for (int k = 0; k < mask->grid.slices; k++) {
-		for (int j = 0; j < mask->grid.rows; j++) {
+	for (int k = first_slice; k <= last_slice; k++) {
+		for (int j = first_row; j <= last_row; j++) {
 			const float *row = row_of(mask, j, k);
 			int left = 0, right = mask->grid.columns - 1;
 

@@ -59,6 +59,11 @@ enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
 enum status_code mask_new(struct mask *mask, const struct grid *grid,
 			  struct status *st) STATUS_CHECKED;
 void mask_update_bounds(struct mask *mask);
+/* The same where nothing is covered outside these rows and slices. */
+void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, int first_slice,
+			       int last_slice);
+/* Empty again, to be filled anew on the same grid. */
+void mask_clear(struct mask *mask);
 
 /* copy is untouched unless STATUS_OK; freed with mask_free(). */
 enum status_code mask_copy(struct mask *copy, const struct mask *mask,

@@ -72,14 +72,51 @@ static inline float sample_at(const struct volume *from, struct between x, struc
 	return isnan(value) ? sample_with_gaps(at, stride, part) : value;
 }
 
-/* A stretch of a row of the target in any direction through the source: straight loops that a
- * compiler makes vectors of, in single steps that IEEE 754 fixes to the last bit. Where there is no
+/* A stretch of a row of the target in any direction through the source: straight loops in
+ * vectors of four, in single steps that IEEE 754 fixes to the last bit. Where there is no
  * sample on either side `plain` is 0, and the value means nothing. */
 struct stretch {
 	int first[STRETCH]; /* index of the lowest corner */
 	float part[3][STRETCH];
-	int32_t plain[STRETCH];
+	int32_t plain[STRETCH]; /* 0 or -1 */
 };
+
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t four_ints __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double four_doubles __attribute__((vector_size(32)));
+typedef int64_t four_masks __attribute__((vector_size(32)));
+typedef float two __attribute__((vector_size(8), aligned(4), may_alias));
+
+/* Two neighbours from each of two rows. */
+__attribute__((always_inline)) static inline four four_of(const float *one, const float *other)
+{
+	const two a = *(const two *)one, b = *(const two *)other;
+
+	return (four){a[0], a[1], b[0], b[1]};
+}
+
+/* Along one axis, four voxels at a time. */
+__attribute__((always_inline)) static inline void find_places(struct stretch *stretch, float *part,
+							      double begin, double step,
+							      double last, int stride)
+{
+	for (int i = 0; i < STRETCH; i += 4) {
+		const four_doubles index = {i, i + 1, i + 2, i + 3};
+		const four_doubles position = begin + index * step;
+		const four_masks plain = (position >= 0) & (position < last);
+		const four_doubles safe = (four_doubles)((four_masks)position & plain);
+		const four_ints low = __builtin_convertvector(safe, four_ints);
+		const four_doubles over = safe - __builtin_convertvector(low, four_doubles);
+		const four_masks next = over > 1 - SNAP_VOXEL;
+		const four_doubles between =
+		    (four_doubles)((four_masks)over & ~(next | (over < SNAP_VOXEL)));
+
+		*(four_ints *)&stretch->first[i] +=
+		    stride * (low - __builtin_convertvector(next, four_ints));
+		*(four_ints *)&stretch->plain[i] &= __builtin_convertvector(plain, four_ints);
+		*(four *)&part[i] = __builtin_convertvector(between, four);
+	}
+}
 
 __attribute__((always_inline)) static inline void fill_stretch(struct stretch *stretch,
 							       const struct resampling *job,
@@ -89,46 +126,28 @@ __attribute__((always_inline)) static inline void fill_stretch(struct stretch *s
 	const int row = job->from->grid.columns, slice = row * job->from->grid.rows;
 	const int stride[3] = {1, row, slice};
 	/* not one slice, row or column only, and few enough for the index */
-	const int32_t large = job->vectors;
+	const int32_t large = -(int32_t)job->vectors;
 
 	memset(stretch->first, 0, sizeof stretch->first);
 	for (int i = 0; i < STRETCH; i++)
 		stretch->plain[i] = large;
-	for (int a = 0; a < 3; a++) {
-		const double step = job->matrix[a][0], last = job->source_size[a] - 1 - SNAP_VOXEL;
-		const double begin = start[a];
-		float *part = stretch->part[a];
-
-		for (int i = 0; i < STRETCH; i++) {
-			double position = begin + i * step;
-			bool plain = (position >= 0) & (position < last);
-			double safe = plain ? position : 0;
-			int low = (int)safe;
-			double over = safe - low;
-			bool next = over > 1 - SNAP_VOXEL;
-
-			stretch->first[i] += stride[a] * (next ? low + 1 : low);
-			stretch->plain[i] &= plain;
-			part[i] = (over < SNAP_VOXEL) | next ? 0 : (float)over;
-		}
-	}
+	for (int a = 0; a < 3; a++)
+		find_places(stretch, stretch->part[a], start[a], job->matrix[a][0],
+			    job->source_size[a] - 1 - SNAP_VOXEL, stride[a]);
 	if (!large)
 		return;
 	for (int i = 0; i < STRETCH; i++) {
-		const int at = stretch->first[i] & -stretch->plain[i]; /* 0 when not plain */
-		const float x = stretch->part[0][i], y = stretch->part[1][i];
-		const float z = stretch->part[2][i];
-		float a = from[at] + x * (from[at + 1] - from[at]);
-		float b = from[at + row] + x * (from[at + row + 1] - from[at + row]);
-		float c = from[at + slice] + x * (from[at + slice + 1] - from[at + slice]);
-		float d = from[at + slice + row] +
-			  x * (from[at + slice + row + 1] - from[at + slice + row]);
-		float value;
+		const float *at =
+		    from + (stretch->first[i] & stretch->plain[i]); /* 0 when not plain */
+		const four y0 = four_of(at, at + row), y1 = four_of(at + slice, at + slice + row);
+		const four near = __builtin_shuffle(y0, y1, (four_ints){0, 2, 4, 6});
+		const four far = __builtin_shuffle(y0, y1, (four_ints){1, 3, 5, 7});
+		const four abcd = near + stretch->part[0][i] * (far - near);
+		const four bdbd = __builtin_shuffle(abcd, (four_ints){1, 3, 1, 3});
+		const four acac = __builtin_shuffle(abcd, (four_ints){0, 2, 0, 2});
+		const four ac = acac + stretch->part[1][i] * (bdbd - acac);
 
-		a = a + y * (b - a);
-		c = c + y * (d - c);
-		value = a + z * (c - a);
-		out[i] = value;
+		out[i] = ac[0] + stretch->part[2][i] * (ac[1] - ac[0]);
 	}
 }
 

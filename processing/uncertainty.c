@@ -86,9 +86,50 @@ static void find_reach(int first[3], int last[3], const struct uncertainty_weigh
 			low = fmin(low, place);
 			high = fmax(high, place);
 		}
-		first[a] = (int)fmin(fmax(floor(low), 0), size[a] - 1);
-		last[a] = (int)fmin(fmax(floor(high) + 1, 0), size[a] - 1);
+		/* rounding must not lead out of it */
+		first[a] = (int)fmin(fmax(floor(low - 1e-6), 0), size[a] - 1);
+		last[a] = (int)fmin(fmax(floor(high + 1e-6) + 1, 0), size[a] - 1);
 	}
+}
+
+/* deal_out() where all eight neighbours are there and measured, which is nearly everywhere; false
+ * elsewhere. */
+static bool deal_out_inside(struct uncertainty_weights *to, const struct volume *source,
+			    const double place[3], double weight)
+{
+	const struct grid *grid = &source->grid;
+	const size_t row = (size_t)grid->columns, slice = row * (size_t)grid->rows;
+	const size_t to_row = (size_t)to->size[0], to_slice = to_row * (size_t)to->size[1];
+	if (!(place[0] >= 0 && place[0] < grid->columns - 1 && place[1] >= 0 &&
+	      place[1] < grid->rows - 1 && place[2] >= 0 && place[2] < grid->slices - 1))
+		return false;
+	const int low[3] = {(int)place[0], (int)place[1], (int)place[2]};
+	const float *at = source->samples + voxel_at(grid, low[0], low[1], low[2]);
+	/* NaN when any of them is */
+	const float any = at[0] + at[1] + at[row] + at[row + 1] + at[slice] + at[slice + 1] +
+			  at[slice + row] + at[slice + row + 1];
+	if (isnan(any))
+		return false;
+	const double y = place[1] - low[1], z = place[2] - low[2];
+	const double far = weight * (place[0] - low[0]), near = weight * (1 - (place[0] - low[0]));
+	float *dealt =
+	    weight_row(to, low[1] - to->first[1], low[2] - to->first[2]) + low[0] - to->first[0];
+	dealt[0] += (float)(near * (1 - y) * (1 - z));
+	dealt[1] += (float)(far * (1 - y) * (1 - z));
+	if (y > 0) {
+		dealt[to_row] += (float)(near * y * (1 - z));
+		dealt[to_row + 1] += (float)(far * y * (1 - z));
+	}
+	if (z > 0) {
+		dealt[to_slice] += (float)(near * (1 - y) * z);
+		dealt[to_slice + 1] += (float)(far * (1 - y) * z);
+	}
+	if (y > 0 && z > 0) {
+		dealt[to_slice + to_row] += (float)(near * y * z);
+		dealt[to_slice + to_row + 1] += (float)(far * y * z);
+	}
+	to->sum += weight;
+	return true;
 }
 
 /* Deals the weight of one interpolated value out to the voxels it came from. */
@@ -153,7 +194,8 @@ enum status_code uncertainty_weights_carry(struct uncertainty_weights *source_we
 				for (int a = 0; a < 3; a++)
 					place[a] = matrix[a][0] * at[0] + matrix[a][1] * at[1] +
 						   matrix[a][2] * at[2] + offset[a];
-				deal_out(source_weights, source, place, (double)row[i]);
+				if (!deal_out_inside(source_weights, source, place, (double)row[i]))
+					deal_out(source_weights, source, place, (double)row[i]);
 			}
 		}
 	}
@@ -231,12 +273,18 @@ static double mean_moved(const struct moving *maps, const struct mask *mask, int
 			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
 				if (!(coverage[i] > 0))
 					continue;
-				int near = axis == 0 ? clamp(i + whole, grid->columns) : i;
-				int far = axis == 0 ? clamp(i + whole + 1, grid->columns) : i;
-				double value = between(value_at(maps, rows[0] + (size_t)near),
-						       value_at(maps, rows[1] + (size_t)far), part);
-				sum += isnan(value) ? 0 : (double)coverage[i] * value;
-				weight += isnan(value) ? 0 : (double)coverage[i];
+				int at[2] = {i, i};
+				for (int e = 0; e < 2 && axis == 0; e++)
+					at[e] = clamp(i + whole + e, grid->columns);
+				double near = value_at(maps, rows[0] + (size_t)at[0]);
+				double far = value_at(maps, rows[1] + (size_t)at[1]);
+				double value = near + part * (far - near);
+				if (isnan(value))
+					value = between(near, far, part);
+				if (isnan(value))
+					continue;
+				sum += (double)coverage[i] * value;
+				weight += (double)coverage[i];
 			}
 		}
 	}

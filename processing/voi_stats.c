@@ -83,26 +83,30 @@ static struct sample *sort_samples(struct sample *samples, struct sample *spare,
 	return samples;
 }
 
-/* The dose that `share` of the measured volume gets at least. Every voxel stands at the middle of
- * its own piece of the cumulative volume; between two middles the dose is linear. */
-static double dose_at_volume(const struct sample *rising, size_t count, double total, double share)
+/* The doses that shares of the measured volume get at least; falling shares, rising doses. Every
+ * voxel stands at the middle of its own piece of the cumulative volume; between two middles the
+ * dose is linear. */
+static void doses_at_volumes(double *const *doses, const double *shares, int n_shares,
+			     const struct sample *rising, size_t count, double total)
 {
-	double wanted = (1 - share) * total; /* volume from the cold end */
-	double before = 0, previous_middle = 0;
-	for (size_t i = 0; i < count; i++) {
+	double before = 0, previous_middle = 0; /* volume from the cold end */
+	int found = 0;
+	for (size_t i = 0; i < count && found < n_shares; i++) {
 		double middle = before + (double)rising[i].weight / 2;
-		if (middle >= wanted) {
-			double value = (double)rising[i].value;
-			if (i == 0)
-				return value;
-			double below = (double)rising[i - 1].value;
-			return below + (value - below) * (wanted - previous_middle) /
-					   (middle - previous_middle);
+		double value = (double)rising[i].value;
+		double below = i > 0 ? (double)rising[i - 1].value : value;
+		for (; found < n_shares && middle >= (1 - shares[found]) * total; found++) {
+			double wanted = (1 - shares[found]) * total;
+			*doses[found] = i == 0
+					    ? value
+					    : below + (value - below) * (wanted - previous_middle) /
+							  (middle - previous_middle);
 		}
 		before += (double)rising[i].weight;
 		previous_middle = middle;
 	}
-	return (double)rising[count - 1].value;
+	for (; found < n_shares; found++)
+		*doses[found] = (double)rising[count - 1].value;
 }
 
 static void fill_moments(struct voi_stats *stats, const struct sample *rising, size_t count,
@@ -179,11 +183,9 @@ enum status_code voi_stats_compute(struct voi_stats *stats, const struct volume 
 		made.measured_volume_ml = total * voxel_ml;
 		fill_moments(&made, rising, count, total);
 		fill_levels(&made, rising, count, voxel_ml);
-		made.d98 = dose_at_volume(rising, count, total, 0.98);
-		made.d90 = dose_at_volume(rising, count, total, 0.90);
-		made.d70 = dose_at_volume(rising, count, total, 0.70);
-		made.d50 = dose_at_volume(rising, count, total, 0.50);
-		made.d2 = dose_at_volume(rising, count, total, 0.02);
+		double *const doses[] = {&made.d98, &made.d90, &made.d70, &made.d50, &made.d2};
+		const double shares[] = {0.98, 0.90, 0.70, 0.50, 0.02};
+		doses_at_volumes(doses, shares, 5, rising, count, total);
 	}
 	free(samples);
 	*stats = made;
