@@ -3,9 +3,10 @@
  * Cubic B-spline displacement field on control points control_spacing_mm apart, least squares
  * between two S0 maps of one contrast inside a widened mask, with a bending-energy penalty. It is
  * used to warp the *baseline* (R2* and S0 are intensive: no Jacobian enters), never the
- * microspheres. Kept only if better than rigid and the Jacobian determinant stays within [0.5, 2]
- * inside the region; else refused in words and the rigid answer stands. Off by default: what the
- * follow-up of the source paper added (doi 10.1002/mp.16014).
+ * microspheres. Kept only if better than rigid, by far more than noise explains, and the Jacobian
+ * determinant stays within [0.5, 2] inside the widened region; else refused in words and the rigid
+ * answer stands. Off by default: what the follow-up of the source paper added
+ * (doi 10.1002/mp.16014).
  *
  * Pure. Same input, same bits at any thread count. */
 #ifndef DEFORMATION_H
