@@ -49,9 +49,10 @@ static void put_dose_settings(FILE *out, const struct config *config)
 	    config->baseline_voxelwise, config->dose_constant_mj_per_mbq, config->density_g_per_ml,
 	    config->body_snr, config->artefact_r2star_per_s, config->usable_echo_sigma,
 	    config->saturated_sigma);
-	fprintf(out, "kernel %d\nregistration %d %d %.17g %.17g\n", config->kernel,
-		config->register_rigid, config->register_nonrigid, config->registration_margin_mm,
-		config->registration_limit_mm);
+	fprintf(out, "kernel %d\nregistration %d %d %.17g %.17g\nnot measurable %.17g\n",
+		config->kernel, config->register_rigid, config->register_nonrigid,
+		config->registration_margin_mm, config->registration_limit_mm,
+		config->not_measurable_above_percent);
 	for (int i = 0; i < config->n_relaxivities; i++) {
 		const struct config_relaxivity *r = &config->relaxivities[i];
 		fprintf(out, "relaxivity %.17g|%s|%.17g|%.17g|%.17g|%d|%s\n", r->field_t,
@@ -70,11 +71,10 @@ static void put_report_settings(FILE *out, const struct config *config)
 		config->emission_days_after_last, config->clock_tolerance_s,
 		config->trend_threshold_percent, config->intended_use);
 	fprintf(out,
-		"measurable %.17g %.17g\nrecovery %.17g %.17g\nuncertainty %.17g %.17g %.17g\n"
+		"limited %.17g\nrecovery %.17g %.17g\nuncertainty %.17g %.17g %.17g\n"
 		"advice %.17g\n",
-		config->limited_above_percent, config->not_measurable_above_percent,
-		config->recovery_low_percent, config->recovery_high_percent,
-		config->relaxivity_uncertainty_percent,
+		config->limited_above_percent, config->recovery_low_percent,
+		config->recovery_high_percent, config->relaxivity_uncertainty_percent,
 		config->specific_activity_uncertainty_percent,
 		config->injected_activity_uncertainty_percent, config->advice_limit_gy);
 	for (int i = 0; i < config->underdose_levels; i++)

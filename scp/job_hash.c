@@ -35,13 +35,14 @@ static void digest_dose_configuration(struct digest *digest, const struct config
 	digest_number(digest, config->register_nonrigid);
 	digest_double(digest, config->registration_margin_mm);
 	digest_double(digest, config->registration_limit_mm);
+	/* a region above it has no histogram in the RT Dose */
+	digest_double(digest, config->not_measurable_above_percent);
 }
 
 static void digest_report_configuration(struct digest *digest, const struct config *config)
 {
 	digest_double(digest, config->trend_threshold_percent);
 	digest_double(digest, config->limited_above_percent);
-	digest_double(digest, config->not_measurable_above_percent);
 	digest_double(digest, config->recovery_low_percent);
 	digest_double(digest, config->recovery_high_percent);
 	digest_double(digest, config->relaxivity_uncertainty_percent);

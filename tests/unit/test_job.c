@@ -649,6 +649,11 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	config->kernel = false;
 	hash_of(b, JOB_MAP, config, "", "record");
 	assert_string_equal(a, b);
+	/* a region that cannot be measured has no histogram in the RT Dose */
+	config->not_measurable_above_percent += 1;
+	hash_of(b, JOB_MAP, config, "", "record");
+	assert_string_not_equal(a, b);
+	config->not_measurable_above_percent -= 1;
 	/* what is measurable, uncertainties and advice: the report alone */
 	for (int setting = 0; setting < 3; setting++) {
 		double *values[] = {&config->limited_above_percent,
