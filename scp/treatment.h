@@ -132,7 +132,9 @@ struct treatment_emission {
 	int registration;
 	char notes[TREATMENT_EMISSION_MAX_NOTES][240]; /* for the report, HO140 */
 	int n_notes;
-	char evidence[65]; /* of all of these: another one makes another report; "" none */
+	/* Of all of these and of what the configuration says of such images: another one makes
+	 * another report; "" none. */
+	char evidence[65];
 };
 
 struct treatment_voi {

@@ -306,6 +306,14 @@ static void sign(struct treatment_emission *emission, const struct treatment_inp
 		digest_text(digest, input->registrations[emission->registration].sop_instance_uid);
 	for (int i = 0; i < emission->n_notes; i++)
 		digest_text(digest, emission->notes[i]);
+	/* its times may carry no zone, its counts no unit */
+	digest_text(digest, input->config->time_zone);
+	for (int i = 0; i < input->config->n_nm_calibrations; i++) {
+		const struct config_nm_calibration *entry = &input->config->nm_calibrations[i];
+		digest_text(digest, entry->isotope);
+		digest_text(digest, entry->station);
+		digest_double(digest, entry->cps_per_mbq);
+	}
 	digest_finish(digest, emission->evidence);
 }
 

@@ -17,6 +17,11 @@ static void as_pet(struct instance_info *info)
 	info->images_in_acquisition = SLICES;
 }
 
+static void as_nm(struct instance_info *info)
+{
+	copy(info->sop_class_uid, 65, NM);
+}
+
 static struct catalogue_series *add_emission(struct fixture *f, int number, double minutes)
 {
 	struct catalogue_series *series =
@@ -69,6 +74,30 @@ static void the_series_of_the_days_after_is_taken(void **state)
 	assert_int_equal(told, 2);
 }
 
+/* Another sensitivity makes other doses of the same images: the report is made again. */
+static void the_evidence_holds_the_calibration(void **state)
+{
+	struct fixture *f = *state;
+	struct config_nm_calibration calibration = {"Ho-166", "", 10, "phantom"};
+	char before[65], zone[64];
+	each_instance(add_emission(f, 22, 2 * DAY_MIN), as_nm);
+	copy(before, 65, emission(f)->evidence);
+	assert_string_equal(before, emission(f)->evidence);
+	copy(zone, 64, f->config->time_zone);
+	copy(f->config->time_zone, 64, "Asia/Tokyo");
+	assert_string_not_equal(before, emission(f)->evidence);
+	copy(f->config->time_zone, 64, zone);
+	struct config_nm_calibration *was = f->config->nm_calibrations;
+	int n_was = f->config->n_nm_calibrations;
+	f->config->nm_calibrations = &calibration;
+	f->config->n_nm_calibrations = 1;
+	copy(before, 65, emission(f)->evidence);
+	calibration.cps_per_mbq = 11;
+	assert_string_not_equal(before, emission(f)->evidence);
+	f->config->nm_calibrations = was;
+	f->config->n_nm_calibrations = n_was;
+}
+
 static void another_description_is_none(void **state)
 {
 	struct fixture *f = *state;
@@ -76,11 +105,6 @@ static void another_description_is_none(void **state)
 	for (int i = 0; i < series->n_instances; i++)
 		copy(series->instances[i].info.series_description, 260, "FDG whole body");
 	assert_int_equal(emission(f)->index, -1);
-}
-
-static void as_nm(struct instance_info *info)
-{
-	copy(info->sop_class_uid, 65, NM);
 }
 
 static void pet_before_nm_and_later_before_earlier(void **state)
@@ -146,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(the_series_of_the_days_after_is_taken, begin,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(the_evidence_holds_the_calibration, begin, tear_down),
 	    cmocka_unit_test_setup_teardown(another_description_is_none, begin, tear_down),
 	    cmocka_unit_test_setup_teardown(pet_before_nm_and_later_before_earlier, begin,
 					    tear_down),
