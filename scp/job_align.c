@@ -5,7 +5,8 @@
  *
  * driven by the S0 maps of the fit, inside the liver where there are contours, and composed. What
  * the site gives (treatment.h: treatment_transform) is taken instead. Without rigid registration in
- * the configuration, and where the result grid is the baseline's own, nothing moves. */
+ * the configuration, and where the result grid is the baseline's own, nothing moves: a scan lies
+ * where the series of its own frame of reference does, the baseline or the anatomy. */
 #include "job_parts.h"
 
 #include <math.h>
@@ -266,6 +267,29 @@ static enum status_code compute_after(struct alignment *found, struct job_case *
 	return find(found, c, &request, scan->after_injection, st);
 }
 
+static bool same_frame(const struct job_scan *a, const struct job_scan *b)
+{
+	return strcmp(a->arranged.grid.frame_of_reference, b->arranged.grid.frame_of_reference) ==
+	       0;
+}
+
+/* Not computed and not given, in another frame of reference than the baseline: that of the result
+ * (treatment_check_frames() lets nothing else through). */
+static enum status_code place_in_result_frame(struct job_case *c, struct job_scan *scan,
+					      struct status *st)
+{
+	double identity[RIGID_SIZE];
+	if (!same_frame(scan, c->shown_over))
+		return status_fail(st, STATUS_REFUSE,
+				   "the series after injection %d is in a frame of reference of "
+				   "its own, and nothing says where",
+				   scan->after_injection);
+	rigid_identity(identity);
+	note(c, scan->after_injection, "anatomy", REPORT_ALIGNMENT_IDENTITY, identity);
+	place(scan, identity, false, (double)NAN);
+	return STATUS_OK;
+}
+
 static enum status_code place_after(struct job_case *c, struct job_scan *scan,
 				    const struct treatment_transform *given,
 				    const struct region *region, struct status *st)
@@ -284,6 +308,8 @@ static enum status_code place_after(struct job_case *c, struct job_scan *scan,
 		memcpy(found.transform, given->matrix, sizeof found.transform);
 		found.moved = true;
 		note_given(c, scan->after_injection, "baseline", given);
+	} else if (!c->config->register_rigid && !same_frame(scan, baseline)) {
+		return place_in_result_frame(c, scan, st);
 	} else if (!c->config->register_rigid) {
 		note(c, scan->after_injection, "baseline", REPORT_ALIGNMENT_IDENTITY,
 		     found.transform);
