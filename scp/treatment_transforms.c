@@ -94,6 +94,13 @@ static bool find_in_objects(struct treatment_transform *found, const struct trea
 	return true;
 }
 
+static bool find(struct treatment_transform *found, const struct treatment_assessment *a,
+		 const struct named_series *from, const struct named_series *to)
+{
+	return find_in_record(found, a->input->record, from, to) ||
+	       find_in_objects(found, a, from, to);
+}
+
 static bool given_from(struct treatment_series *slot, const struct treatment_assessment *a,
 		       enum treatment_given given, const struct treatment_series *from_slot)
 {
@@ -101,11 +108,26 @@ static bool given_from(struct treatment_series *slot, const struct treatment_ass
 		return false;
 	struct named_series from = name_of(a, from_slot), to = name_of(a, slot);
 	struct treatment_transform found = {.given = given};
-	if (!find_in_record(&found, a->input->record, &from, &to) &&
-	    !find_in_objects(&found, a, &from, &to))
+	if (!find(&found, a, &from, &to))
 		return false;
 	slot->transform = found;
 	return true;
+}
+
+/* One transform for a whole stay says nothing of how a scan lies to the baseline of that stay; one
+ * that names the scan itself does. */
+static bool follows_baseline(const struct treatment_assessment *a,
+			     const struct treatment_series *after)
+{
+	const struct treatment_series *baseline = &a->slots->baseline;
+	struct named_series from = name_of(a, &a->slots->anatomy), itself = name_of(a, after);
+	struct treatment_transform own;
+	bool one_stay = strcmp(itself.frame_uid, baseline->arranged.grid.frame_of_reference) == 0;
+	itself.frame_uid = "";
+	return one_stay && baseline->transform.given == TREATMENT_FROM_ANATOMY &&
+	       memcmp(after->transform.matrix, baseline->transform.matrix,
+		      sizeof after->transform.matrix) == 0 &&
+	       !find(&own, a, &from, &itself);
 }
 
 void treatment_transforms(struct treatment_assessment *a)
@@ -120,7 +142,12 @@ void treatment_transforms(struct treatment_assessment *a)
 			treatment_warn(a, "HO138",
 				       "baseline to series after injection %d: transform of %.160s",
 				       after->after_injection, after->transform.provenance);
-		else if (given_from(after, a, TREATMENT_FROM_ANATOMY, &slots->anatomy))
+		else if (!given_from(after, a, TREATMENT_FROM_ANATOMY, &slots->anatomy))
+			continue;
+		else if (follows_baseline(a, after))
+			after->transform =
+			    (struct treatment_transform){.given = TREATMENT_NOT_GIVEN};
+		else
 			treatment_warn(a, "HO138",
 				       "anatomy to series after injection %d: transform of %.160s",
 				       after->after_injection, after->transform.provenance);

@@ -191,7 +191,14 @@ static void test_baseline_carries_its_stay_along(void **state)
 	assert_int_equal(s->n_after, 2);
 	assert_int_equal(s->baseline.transform.given, TREATMENT_FROM_ANATOMY);
 	assert_float_equal(s->baseline.transform.matrix[3], 4, 0);
+	/* the stay as a whole was moved: where the scans lie to its baseline is still to be found
+	 */
+	assert_int_equal(s->after[0].transform.given, TREATMENT_NOT_GIVEN);
+	/* a scan that is named itself lies where it is said to lie */
+	give(f, "2.25.1", "2.25.3", 4);
+	s = assess(f);
 	assert_int_equal(s->after[0].transform.given, TREATMENT_FROM_ANATOMY);
+	assert_int_equal(s->after[1].transform.given, TREATMENT_NOT_GIVEN);
 }
 
 static void test_regions_without_contours_or_role_are_listed(void **state)
