@@ -47,6 +47,8 @@ static void find_doubt(char why[120], const struct registration_result *answer,
 		 !(answer->capture_spread_mm <= SPREAD_LIMITS * request->limit_mm))
 		snprintf(why, 120, "several starts end %.3g mm apart (limit %.3g mm)",
 			 answer->capture_spread_mm, SPREAD_LIMITS * request->limit_mm);
+	else if (!isfinite(answer->residual_mm))
+		snprintf(why, 120, "too little structure to tell what is left");
 	else if (!(answer->residual_mm <= request->limit_mm))
 		snprintf(why, 120, "%.3g mm are left (limit %.3g mm)", answer->residual_mm,
 			 request->limit_mm);

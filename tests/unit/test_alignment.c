@@ -97,6 +97,11 @@ static void doubt_is_said(void **state)
 			    "the series after injection 3: 3.5 mm are left (limit 3 mm)");
 	pair.answer.residual_mm = (double)NAN;
 	assert_true(judge(&pair, "", &st).uncertain);
+	pair.answer.residual_mm = (double)INFINITY; /* no block can tell: not a number of mm */
+	found = judge(&pair, "", &st);
+	assert_true(found.uncertain);
+	assert_string_equal(found.words, "the series after injection 3: too little structure to "
+					 "tell what is left");
 
 	pair = make_pair();
 	pair.answer.capture_spread_mm = 40; /* within one frame no motion is the other answer */
@@ -163,7 +168,7 @@ static void two_frames_need_an_answer(void **state)
 	pair.answer.residual_mm = 7;
 	expect_refusal(&pair, "", "7 mm are left (limit 3 mm)");
 	pair.answer.residual_mm = (double)NAN;
-	expect_refusal(&pair, "", "nan mm are left");
+	expect_refusal(&pair, "", "too little structure to tell what is left");
 	pair = two_frames();
 	pair.answer.converged = false;
 	expect_refusal(&pair, "", "the search did not converge");
