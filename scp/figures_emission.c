@@ -89,8 +89,12 @@ static void write_row(FILE *file, const char *name, const struct report_emission
 		fprintf(file, "  %-28.28s%8s\n", name, "-");
 		return;
 	}
-	fprintf(file, "  %-28.28s%8.1f%9.1f%9.1f%13.1f\n", name, voi->mean_gy, mri_mean_gy,
-		voi->difference_percent, voi->activity_mbq);
+	fprintf(file, "  %-28.28s", name);
+	figures_put(file, 8, 1, voi->mean_gy);
+	figures_put(file, 9, 1, mri_mean_gy);
+	figures_put(file, 9, 1, voi->difference_percent);
+	figures_put(file, 13, 1, voi->activity_mbq);
+	fputc('\n', file);
 }
 
 void figures_emission_table(FILE *file, const struct figures_input *input)

@@ -5,6 +5,9 @@
 #include "figures.h"
 #include "json.h"
 
+/* width columns, a dash for what was not measured */
+void figures_put(FILE *file, int width, int decimals, double value);
+
 /* Whether there are figures of regions: those of a map are left to the report, and what
  * dosimetry_run() skips for it (dosimetry.h: maps_only) is zero and not to be shown. */
 bool figures_of_regions(const struct figures_input *input);

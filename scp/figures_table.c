@@ -11,8 +11,7 @@ void figures_healthy_name(char name[300], const struct figures_input *input,
 	snprintf(name, 300, "Healthy %s", part ? input->vois[healthy->part_voi].name : "liver");
 }
 
-/* width columns, a dash for what was not measured */
-static void put(FILE *file, int width, int decimals, double value)
+void figures_put(FILE *file, int width, int decimals, double value)
 {
 	if (isfinite(value))
 		fprintf(file, "%*.*f", width, decimals, value);
@@ -47,13 +46,13 @@ static void put_row(FILE *file, const char *name, const struct dosimetry_voi_res
 
 	fputs("  ", file);
 	put_name(file, 24, name);
-	put(file, 10, 1, voi->dose.volume_ml);
-	put(file, 9, 1, voi->dose.mean);
-	put(file, 8, uncertainty_gy < 0.95 ? 2 : 1, uncertainty_gy);
-	put(file, 8, 1, voi->dose.d90);
-	put(file, 9, 1, voi->dose.maximum);
-	put(file, 11, 1, voi->activity_mbq);
-	put(file, 6, 1, voi->tumour_to_normal);
+	figures_put(file, 10, 1, voi->dose.volume_ml);
+	figures_put(file, 9, 1, voi->dose.mean);
+	figures_put(file, 8, uncertainty_gy < 0.95 ? 2 : 1, uncertainty_gy);
+	figures_put(file, 8, 1, voi->dose.d90);
+	figures_put(file, 9, 1, voi->dose.maximum);
+	figures_put(file, 11, 1, voi->activity_mbq);
+	figures_put(file, 6, 1, voi->tumour_to_normal);
 	fprintf(file, "%s%s\n", trend[0] ? "  " : "", trend);
 }
 
@@ -142,7 +141,7 @@ static void write_voi(FILE *file, const struct figures_input *input,
 	if (role == VOI_NECROSIS) {
 		fputs("  ", file);
 		put_name(file, 24, input->vois[voi].name);
-		put(file, 10, 1, figures->dose.volume_ml);
+		figures_put(file, 10, 1, figures->dose.volume_ml);
 		fprintf(file, "%53snecrosis: no dose\n", "");
 		return;
 	}
@@ -209,12 +208,13 @@ static void write_recovery_table(FILE *file, const struct figures_input *input)
 	for (int i = 0; i < input->result->n_time_points; i++) {
 		const struct dosimetry_time_point *point = &input->result->time_points[i];
 		fprintf(file, "  %-18d", point->after_injection);
-		put(file, 16, 1, point->injected_activity_mbq);
-		put(file, 16, 1, point->recovered_activity_mbq);
-		put(file, 14, 1, 100 * point->recovery_ratio);
-		put(file, 8, 1,
-		    figures_of_regions(input) ? 100 * point->recovery_uncertainty : (double)NAN);
-		put(file, 16, 1, point->residual_mm);
+		figures_put(file, 16, 1, point->injected_activity_mbq);
+		figures_put(file, 16, 1, point->recovered_activity_mbq);
+		figures_put(file, 14, 1, 100 * point->recovery_ratio);
+		figures_put(file, 8, 1,
+			    figures_of_regions(input) ? 100 * point->recovery_uncertainty
+						      : (double)NAN);
+		figures_put(file, 16, 1, point->residual_mm);
 		fputc('\n', file);
 		for (unsigned bit = 0; bit < 31; bit++)
 			if ((point->flags >> bit & 1u) != 0)

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "figures.h"
+#include "measurement_report_emission.h"
 #include "report_scene.h"
 
 static struct figures_voi named[VOIS];
@@ -194,11 +195,38 @@ static void test_a_map_has_no_figures_of_regions(void **state)
 	params.maps_only = false;
 }
 
+/* What MRI cannot measure and the SPECT can: a dash beside its dose, never "nan". */
+static void test_an_emission_image_alone(void **state)
+{
+	struct figures_input input = figures_of_scene();
+	struct report_emission_voi seen[VOIS];
+	struct report_emission emission = {.modality = "NM",
+					   .acquired = "20260305100000+0100",
+					   .vois = seen,
+					   .n_vois = VOIS,
+					   .healthy = {NAN, NAN, NAN, NAN, NAN},
+					   .recovery_ratio = NAN};
+	char *text;
+
+	(void)state;
+	for (int v = 0; v < VOIS; v++)
+		seen[v] = (struct report_emission_voi){10, 31.5, 2, 21, NAN};
+	input.emission = &emission;
+	text = written(figures_write_table, &input);
+	assert_null(strstr(text, "nan"));
+	assert_non_null(strstr(text, "    31.5        -        -         21.0\n"));
+	free(text);
+	text = written(figures_write_json, &input);
+	assert_null(strstr(text, "nan"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_an_emission_image_alone),
 	    cmocka_unit_test(test_a_map_has_no_figures_of_regions),
 	};
 	return cmocka_run_group_tests(tests, make_fixture, free_fixture);
