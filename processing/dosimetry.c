@@ -96,8 +96,8 @@ static void accumulation_free(struct accumulation *sums)
 struct increment {
 	struct accumulation *sums;
 	const float *delta_per_s; /* of this scan, result grid */
-	float *dose_gy;
-	uint8_t scan; /* 1, 2, ... */
+	float *dose_gy;		  /* may be the same place */
+	uint8_t scan;		  /* 1, 2, ... */
 	/* MBq/mL per 1/s for what was injected since scan `index` */
 	float activity_per_delta[DOSIMETRY_MAX_SCANS];
 	float gy_per_mbq_per_ml;
@@ -121,9 +121,9 @@ static void add_increment(void *user, size_t first, size_t last)
 	}
 }
 
-/* dR2* of a scan carried to the result grid: once, trilinear. *carried is borrowed from delta where
- * the grids are the same, else from made. */
-static enum status_code carry_delta(const struct volume **carried, struct volume *made,
+/* dR2* of a scan carried to the result grid: once, trilinear. *carried is the scan's own where the
+ * grids are the same; else it lies where the dose will, which takes its place. */
+static enum status_code carry_delta(const struct volume **carried, struct volume *dose_gy,
 				    const struct dosimetry_delta *delta,
 				    const struct dosimetry_scan *scan,
 				    const struct dosimetry_input *input, int threads,
@@ -131,24 +131,18 @@ static enum status_code carry_delta(const struct volume **carried, struct volume
 {
 	struct grid moved;
 	dosimetry_move_grid(&moved, input->result_grid, scan);
-	if (grid_same(&moved, &delta->delta_r2star_per_s.grid, GRID_TOLERANCE_MM)) {
-		*carried = &delta->delta_r2star_per_s;
-		return STATUS_OK;
-	}
-	if (resample_trilinear(made, &moved, &delta->delta_r2star_per_s, NULL, threads, st) !=
-	    STATUS_OK)
-		return st->code;
-	*carried = made;
-	return STATUS_OK;
+	*carried = dose_gy;
+	if (!grid_same(&moved, &delta->delta_r2star_per_s.grid, GRID_TOLERANCE_MM))
+		return resample_trilinear(dose_gy, &moved, &delta->delta_r2star_per_s, NULL,
+					  threads, st);
+	*carried = &delta->delta_r2star_per_s;
+	return volume_new(dose_gy, input->result_grid, NAN, st);
 }
 
-static enum status_code add_dose(struct dosimetry_time_point *point, struct accumulation *sums,
-				 int index, const struct volume *carried,
-				 const struct dosimetry_input *input,
-				 const struct dosimetry_params *params, struct status *st)
+static void add_dose(struct dosimetry_time_point *point, struct accumulation *sums, int index,
+		     const struct volume *carried, const struct dosimetry_input *input,
+		     const struct dosimetry_params *params)
 {
-	if (volume_new(&point->dose_gy, input->result_grid, NAN, st) != STATUS_OK)
-		return st->code;
 	struct increment step = {
 	    .sums = sums,
 	    .delta_per_s = carried->samples,
@@ -164,7 +158,7 @@ static enum status_code add_dose(struct dosimetry_time_point *point, struct accu
 							 joined.relaxivity_per_s_per_mg_per_ml);
 	}
 	parallel_for(sums->voxels, VOXELS_PER_PIECE, params->threads, add_increment, &step);
-	return STATUS_OK;
+	point->dose_gy.grid = *input->result_grid;
 }
 
 /* ---- flags ---- */
@@ -249,7 +243,6 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	struct dosimetry_interval between =
 	    join_injections(input, params, number_before(input, index), scan->after_injection);
 	struct dosimetry_delta *delta = &course->delta;
-	struct volume made = VOLUME_INIT;
 	const struct volume *carried = NULL;
 	const bool figures = !params->maps_only || index + 1 == input->n_scans;
 
@@ -262,25 +255,26 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 		STATUS_OK ||
 	    dosimetry_subtract(delta, scan, &course->baseline, &course->regions, input, params,
 			       st) != STATUS_OK ||
-	    carry_delta(&carried, &made, delta, scan, input, params->threads, st) != STATUS_OK ||
-	    add_dose(point, &course->sums, index, carried, input, params, st) != STATUS_OK)
-		goto out;
+	    carry_delta(&carried, &point->dose_gy, delta, scan, input, params->threads, st) !=
+		STATUS_OK)
+		return st->code;
 	dosimetry_recover(point, &course->recovery, &between, &course->plan, delta, carried,
 			  &course->regions, input);
+	add_dose(point, &course->sums, index, carried, input, params);
 	sum_few_echo_volumes(point, delta);
 	if (figures &&
 	    dosimetry_figures(point, &course->plan, scan, delta, input, params, st) != STATUS_OK)
-		goto out;
+		return st->code;
 	course->noise.gy_per_delta[index] =
 	    between.specific_activity_mbq_per_mg / between.relaxivity_per_s_per_mg_per_ml *
 	    dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq, params->density_g_per_ml);
 	if (!params->maps_only &&
 	    dosimetry_uncertainties(point, &course->noise, index, &course->plan, delta,
 				    &course->baseline, input, params, st) != STATUS_OK)
-		goto out;
+		return st->code;
 	if (dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
 	    STATUS_OK)
-		goto out;
+		return st->code;
 	if (!params->maps_only) {
 		dosimetry_position_doses(result->time_points, index + 1, input);
 		dosimetry_trends(result->time_points, index + 1, &course->plan, input, params);
@@ -294,9 +288,7 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	    course->plan.flags | delta->flags |
 	    find_flags(point, index > 0 ? point - 1 : NULL, scan, &between, input, params);
 	result->relaxivity_used = between.relaxivity_per_s_per_mg_per_ml;
-out:
-	volume_free(&made);
-	return st->code;
+	return STATUS_OK;
 }
 
 enum status_code dosimetry_run(struct dosimetry_result *result, const struct dosimetry_input *input,
@@ -324,6 +316,8 @@ enum status_code dosimetry_run(struct dosimetry_result *result, const struct dos
 			goto out;
 		for (int voi = 0; voi < input->n_vois && index > 0; voi++)
 			mask_free(&made.time_points[index - 1].underdosed[voi]);
+		if (params->maps_only && index > 0)
+			volume_free(&made.time_points[index - 1].dose_gy);
 	}
 	made.baseline_sigma = course->baseline.sigma;
 	made.baseline_air_sigma = input->baseline.map->air_sigma;

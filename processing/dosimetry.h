@@ -167,8 +167,9 @@ struct dosimetry_params {
 	struct uncertainty_params uncertainty;
 	bool kernel; /* beside local deposition, also the dose by the beta kernel */
 	/* For the dose map of the last time point alone: no uncertainties, kernel figures,
-	 * recovery of parts and trends, and VOI figures of that time point only; what is left out
-	 * is zero and not to be read. The dose volumes are the same to the bit. */
+	 * recovery of parts and trends, and VOI figures and a dose volume of that time point only;
+	 * what is left out is zero or empty and not to be read. The dose volume is the same to the
+	 * bit. */
 	bool maps_only;
 	double advice_limit_gy; /* research advice: healthy-liver limit; NaN: no advice */
 	int threads;

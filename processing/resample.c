@@ -8,7 +8,12 @@
 #include "parallel.h"
 #include "resample_place.h"
 
-enum { STRETCH = 128 }; /* voxels of a row located together */
+enum { STRETCH = 32 }; /* voxels of a row located together */
+
+/* The columns of a row of the source that may have values; none: last < first. */
+struct extent {
+	int first, last;
+};
 
 struct resampling;
 struct stretch;
@@ -21,6 +26,7 @@ struct resampling {
 	double matrix[3][3], offset[3]; /* target voxel -> source voxel */
 	int source_size[3];
 	fill_code *fill;
+	struct extent *extents;	       /* per row of the source */
 	bool vectors;		       /* the straight loops can be used */
 	const struct between *axis[3]; /* per target index; only where the axes run side by side */
 };
@@ -208,6 +214,54 @@ static void stretch_oblique(const struct resampling *job, const double start[3],
 	}
 }
 
+static void find_extents(void *user, size_t first, size_t last)
+{
+	const struct resampling *job = user;
+	struct extent *extents = job->extents;
+	const int columns = job->from->grid.columns;
+
+	for (size_t row = first; row < last; row++) {
+		const float *from = job->from->samples + row * (size_t)columns;
+		struct extent found = {0, columns - 1};
+
+		while (found.first <= found.last && isnan(from[found.first]))
+			found.first++;
+		while (found.first < found.last && isnan(from[found.last]))
+			found.last--;
+		extents[row] = found;
+	}
+}
+
+/* The samples on either side of a stretch of positions, with some room for rounding. */
+static struct extent samples_around(double start, double step, int count, int size)
+{
+	const double end = start + (count - 1) * step;
+	const double low = floor(fmin(start, end) - 1e-3), high = floor(fmax(start, end) + 1e-3);
+
+	return (struct extent){(int)fmin(fmax(low, 0), size - 1),
+			       (int)fmin(fmax(high + 1, 0), size - 1)};
+}
+
+/* Much of a body's box is air: whether any sample around a stretch has a value. */
+static bool may_have_values(const struct resampling *job, const double start[3], int count)
+{
+	struct extent around[3];
+
+	for (int a = 0; a < 3; a++)
+		around[a] = samples_around(start[a], job->matrix[a][0], count, job->source_size[a]);
+	for (int k = around[2].first; k <= around[2].last; k++) {
+		for (int j = around[1].first; j <= around[1].last; j++) {
+			const struct extent *row =
+			    &job->extents[(size_t)k * (size_t)job->source_size[1] + (size_t)j];
+
+			if (row->first <= around[0].last && row->last >= around[0].first &&
+			    row->first <= row->last)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void row_oblique(const struct resampling *job, size_t row_index)
 {
 	const struct grid *to = &job->to->grid;
@@ -222,7 +276,9 @@ static void row_oblique(const struct resampling *job, size_t row_index)
 		for (int a = 0; a < 3; a++)
 			start[a] = job->offset[a] + i * job->matrix[a][0] + j * job->matrix[a][1] +
 				   k * job->matrix[a][2];
-		stretch_oblique(job, start, out + i, left < STRETCH ? left : STRETCH);
+		left = left < STRETCH ? left : STRETCH;
+		if (may_have_values(job, start, left))
+			stretch_oblique(job, start, out + i, left);
 	}
 }
 
@@ -344,6 +400,15 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 				goto out;
 			}
 		}
+	} else {
+		const size_t rows = (size_t)from->grid.rows * (size_t)from->grid.slices;
+
+		job.extents = malloc(rows * sizeof *job.extents);
+		if (job.extents == NULL) {
+			code = status_fail(st, STATUS_RETRY, "no memory to resample a volume");
+			goto out;
+		}
+		parallel_for(rows, 256, threads, find_extents, &job);
 	}
 	parallel_for((size_t)to->rows * (size_t)to->slices, 64, threads, resample_rows, &job);
 	*out = result;
@@ -351,6 +416,7 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 out:
 	for (int a = 0; a < 3; a++)
 		free(places[a]);
+	free(job.extents);
 	volume_free(&result);
 	return code;
 }
