@@ -6,6 +6,7 @@
 #include "uid.h"
 
 #define PET_IMAGE_STORAGE "1.2.840.10008.5.1.4.1.1.128"
+#define NM_IMAGE_STORAGE  "1.2.840.10008.5.1.4.1.1.20"
 
 /* What a classic image is: where it lies, how it was acquired, how its pixels become signal.
  * Numbers are compared by value ("1.50" is "1.5"). No UIDs, no names, no series or content
@@ -58,6 +59,15 @@ static bool other_keep(uint32_t tag)
 		       element > 0x1100;
 	return tag != TAG_StudyInstanceUID && tag != TAG_SeriesInstanceUID && tag != TAG_StudyID &&
 	       tag != TAG_SeriesNumber && tag != TAG_InstanceNumber;
+}
+
+/* An NM image says in sequences where it lies and how long it took; when, and on which camera,
+ * decides over its activity. */
+static bool nm_keep(uint32_t tag)
+{
+	return other_keep(tag) || tag == TAG_AcquisitionDate || tag == TAG_AcquisitionTime ||
+	       tag == TAG_AcquisitionDateTime || tag == TAG_SeriesDate || tag == TAG_SeriesTime ||
+	       tag == TAG_TimezoneOffsetFromUTC || tag == TAG_StationName;
 }
 
 static bool is_classic_image(const struct dataset *ds)
@@ -162,7 +172,9 @@ enum status_code dataset_evidence_hash(struct dataset *ds, char hex[65], struct 
 		return status_fail(st, STATUS_RETRY, "no memory for a digest");
 	code = dataset_get_string(ds, AT(TAG_SOPClassUID), sop_class, sizeof(sop_class), st);
 	digest_text(digest, sop_class);
-	if (code == STATUS_OK && is_classic_image(ds)) {
+	if (code == STATUS_OK && strcmp(sop_class, NM_IMAGE_STORAGE) == 0) {
+		code = add_elements(digest, ds, nm_keep, st);
+	} else if (code == STATUS_OK && is_classic_image(ds)) {
 		code = add_attributes(digest, ds, st);
 		if (code == STATUS_OK && strcmp(sop_class, PET_IMAGE_STORAGE) == 0)
 			code = add_elements(digest, ds, emission_keep, st);

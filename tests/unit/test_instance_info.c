@@ -188,6 +188,50 @@ static void evidence_is_content_not_header(void **state)
 	}
 }
 
+static struct dataset *nm_image(void)
+{
+	struct dataset *ds = mr_image();
+	assert_ok(dataset_set_string(ds, AT(TAG_SOPClassUID), "1.2.840.10008.5.1.4.1.1.20", &st),
+		  &st);
+	/* it stands in the detector's sequence */
+	assert_ok(dataset_set_empty(ds, AT(TAG_ImagePositionPatient), &st), &st);
+	return ds;
+}
+
+/* When a SPECT was acquired decides over its activity: one sent again with its time corrected is
+ * another one. */
+static void evidence_of_a_spect_holds_its_times(void **state)
+{
+	static const struct {
+		uint32_t tag;
+		const char *value;
+		bool same;
+	} rows[] = {
+	    {TAG_SOPInstanceUID, "1.2.3.5", true},
+	    {TAG_SeriesDescription, "edited", true},
+	    {TAG_StudyDate, "20200101", true},
+	    {TAG_AcquisitionDate, "20260303", false},
+	    {TAG_AcquisitionTime, "111111", false},
+	    {TAG_AcquisitionDateTime, "20260302101530", false},
+	    {TAG_SeriesTime, "101530", false},
+	    {TAG_StationName, "CAMERA2", false},
+	    {TAG_PixelSpacing, "1.5\\1.6", false},
+	};
+	struct dataset *ds = nm_image();
+	struct instance_info first = info_of(ds);
+
+	(void)state;
+	dataset_free(ds);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		ds = nm_image();
+		assert_ok(dataset_set_string(ds, AT(rows[i].tag), rows[i].value, &st), &st);
+		bool same = strcmp(info_of(ds).evidence_hash, first.evidence_hash) == 0;
+		if (same != rows[i].same)
+			fail_msg("row %zu (%s)", i, rows[i].value);
+		dataset_free(ds);
+	}
+}
+
 static void refused_with_words(void **state)
 {
 	static const uint32_t needed[] = {TAG_SOPClassUID, TAG_SOPInstanceUID, TAG_StudyInstanceUID,
@@ -228,6 +272,7 @@ int main(void)
 	    cmocka_unit_test_setup(acquisition_time_is_never_series_time, set_up),
 	    cmocka_unit_test_setup(components_in_vendors_words, set_up),
 	    cmocka_unit_test_setup(evidence_is_content_not_header, set_up),
+	    cmocka_unit_test_setup(evidence_of_a_spect_holds_its_times, set_up),
 	    cmocka_unit_test_setup(refused_with_words, set_up),
 	    cmocka_unit_test_setup(field_strength_units, set_up),
 	};
