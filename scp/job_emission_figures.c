@@ -182,6 +182,12 @@ static enum status_code draw_masks(struct masks *masks, struct emission_work *w,
 
 /* ---- figures ---- */
 
+/* The image shows every injection; a dose of MRI those up to its last scan. */
+static bool holds_all_injections(const struct job_case *c)
+{
+	return c->job->after_injection == c->slots.n_injections;
+}
+
 static struct report_emission_voi no_figures(void)
 {
 	const double unknown = (double)NAN;
@@ -204,8 +210,9 @@ static enum status_code measure(struct report_emission_voi *figures, const struc
 	figures->activity_mbq = figures->mean_gy * stats.measured_volume_ml *
 				w->c->params.density_g_per_ml /
 				w->c->params.dose_constant_mj_per_mbq;
-	figures->difference_percent =
-	    mri_mean_gy > 0 ? 100 * (figures->mean_gy / mri_mean_gy - 1) : (double)NAN;
+	figures->difference_percent = mri_mean_gy > 0 && holds_all_injections(w->c)
+					  ? 100 * (figures->mean_gy / mri_mean_gy - 1)
+					  : (double)NAN;
 	return STATUS_OK;
 }
 
@@ -323,6 +330,11 @@ enum status_code emission_make_figures(struct emission_work *w, struct status *s
 	    measure_vois(w, &dose_gy, masks, st) != STATUS_OK ||
 	    measure_liver(w, &dose_gy, masks, st) != STATUS_OK)
 		goto out;
+	if (!holds_all_injections(c))
+		job_warn(w->c, "HO140",
+			 "emission image shows all %d injections, MRI those up to injection %d: "
+			 "their doses are not compared",
+			 c->slots.n_injections, c->job->after_injection);
 	report->image_activity_mbq = image_activity_mbq(&dose_gy, c);
 	report->vois = w->made->vois;
 	report->n_vois = c->n_contoured;
