@@ -92,10 +92,11 @@ void report_warnings(struct sr_tree *tree, const struct report_input *input)
 	}
 	for (size_t i = 0; i < sizeof flag_codes / sizeof *flag_codes; i++) {
 		/* What the record or the slots said in more words is not said twice; clock and mass
-		 * are two different witnesses of an unclear order, and another coil does not tell
-		 * that TR was not given. */
+		 * are two different witnesses of an unclear order, another coil does not tell that
+		 * TR was not given, nor one alignment what is wrong with another. */
 		bool said = flag_codes[i].flag != DOSIMETRY_ORDER_UNCLEAR &&
 			    flag_codes[i].flag != DOSIMETRY_TR_FLIP_UNKNOWN &&
+			    flag_codes[i].flag != DOSIMETRY_REGISTRATION_UNCERTAIN &&
 			    already_given(input, flag_codes[i].code);
 		if (said || !flag_words(text, input, flag_codes[i].flag))
 			continue;

@@ -268,7 +268,8 @@ static void test_warnings(void **state)
 static void test_every_flag_reaches_the_report(void **state)
 {
 	static const struct report_warning coil[] = {
-	    {"HO106", "after injection 1 other than at baseline: coil"}};
+	    {"HO106", "after injection 1 other than at baseline: coil"},
+	    {"HO130", "series after injection 1: 3.5 mm are left (limit 3 mm)"}};
 	struct report_input input = input_of();
 	struct dosimetry_time_point *point = calloc(1, sizeof *point);
 	struct dosimetry_result flagged = result;
@@ -282,7 +283,7 @@ static void test_every_flag_reaches_the_report(void **state)
 	input.result = &flagged;
 	input.rt_doses = NULL;
 	input.warnings = coil;
-	input.n_warnings = 1;
+	input.n_warnings = 2;
 	for (unsigned bit = 1; bit <= DOSIMETRY_LAST_FLAG; bit <<= 1) {
 		const char *words = dosimetry_flag_text((enum dosimetry_flag)bit);
 		if (bit == DOSIMETRY_TR_FLIP_DIFFER)
