@@ -2,12 +2,13 @@
 #include "dosimetry_parts.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parallel.h"
 
 #define GRID_TOLERANCE_MM 1e-3
-#define STRETCH		  256
+#define STRETCH		  16
 #define MOST_REGIONS	  (DOSIMETRY_MAX_VOIS + 2) /* liver, its healthy rest, parts */
 
 /* Masks of the result grid on their way to the scan's grid, all by the same points. */
@@ -18,6 +19,13 @@ struct carrying {
 	double matrix[3][3], offset[3]; /* scan voxel -> result voxel */
 	int first[3], last[3];		/* scan voxels that can see anything */
 	int sub;
+	struct run *runs; /* per mask and row of the result grid; owned */
+};
+
+/* What is simple about a row of a mask: the columns that are covered at all, and the longest run of
+ * whole ones. Empty: last < first. */
+struct run {
+	int first, last, first_whole, last_whole;
 };
 
 /* Points per voxel and axis when a result-grid mask is looked up on the scan grid: two per voxel of
@@ -84,6 +92,80 @@ static void find_places(ptrdiff_t *place, const struct carrying *carrying, const
 	}
 }
 
+static struct run find_run(const float *row, int columns)
+{
+	struct run run = {0, -1, 0, -1};
+	int whole = 0; /* length of the run of ones that ends here */
+	for (int i = 0; i < columns; i++) {
+		whole = row[i] == 1 ? whole + 1 : 0;
+		if (whole > run.last_whole - run.first_whole + 1) {
+			run.first_whole = (i - whole + 1);
+			run.last_whole = i;
+		}
+		if (!(row[i] > 0))
+			continue;
+		if (run.last < run.first)
+			run.first = i;
+		run.last = i;
+	}
+	return run;
+}
+
+static void find_runs(void *user, size_t first, size_t last)
+{
+	const struct carrying *carrying = user;
+	const struct grid *grid = &carrying->from[0]->grid;
+	const size_t rows = (size_t)grid->rows * (size_t)grid->slices;
+	for (size_t n = first; n < last; n++) {
+		const struct mask *from = carrying->from[n / rows];
+		const int j = (int)(n % rows % (size_t)grid->rows);
+		const int k = (int)(n % rows / (size_t)grid->rows);
+		carrying->runs[n] = (struct run){0, -1, 0, -1};
+		if (j >= from->first[1] && j <= from->last[1] && k >= from->first[2] &&
+		    k <= from->last[2])
+			carrying->runs[n] = find_run(
+			    from->coverage + n % rows * (size_t)grid->columns, grid->columns);
+	}
+}
+
+/* The box of result voxels that a stretch of scan voxels touches; false when it leaves the grid. */
+static bool find_touched(int low[3], int high[3], const struct carrying *carrying,
+			 const int from[3], int count)
+{
+	const struct grid *grid = &carrying->from[0]->grid;
+	const int size[3] = {grid->columns, grid->rows, grid->slices};
+	for (int a = 0; a < 3; a++) {
+		const double *m = carrying->matrix[a];
+		double start =
+		    carrying->offset[a] + 0.5 + m[0] * from[0] + m[1] * from[1] + m[2] * from[2];
+		double end = start + m[0] * (count - 1);
+		double half = (fabs(m[0]) + fabs(m[1]) + fabs(m[2])) / 2;
+		double least = fmin(start, end) - half, most = fmax(start, end) + half;
+		if (!(least >= 0 && most < size[a]))
+			return false;
+		low[a] = (int)least;
+		high[a] = (int)most;
+	}
+	return true;
+}
+
+/* The same coverage, 0 or 1, in all of a box? Else -1. */
+static int find_uniform(const struct carrying *carrying, int m, const int low[3], const int high[3])
+{
+	const struct grid *grid = &carrying->from[0]->grid;
+	const struct run *runs =
+	    carrying->runs + (size_t)m * (size_t)grid->rows * (size_t)grid->slices;
+	bool none = true, whole = true;
+	for (int k = low[2]; k <= high[2] && (none || whole); k++) {
+		for (int j = low[1]; j <= high[1]; j++) {
+			const struct run *run = &runs[(size_t)k * (size_t)grid->rows + (size_t)j];
+			none = none && (run->first > high[0] || run->last < low[0]);
+			whole = whole && run->first_whole <= low[0] && run->last_whole >= high[0];
+		}
+	}
+	return none ? 0 : whole ? 1 : -1;
+}
+
 static void carry_stretch(const struct carrying *carrying, const int from[3], int count)
 {
 	const int sub = carrying->sub;
@@ -93,14 +175,23 @@ static void carry_stretch(const struct carrying *carrying, const int from[3], in
 	    (size_t)from[0];
 	const float share = 1.0F / (float)(sub * sub * sub);
 	ptrdiff_t place[STRETCH];
-	for (int p = 0; p < sub * sub * sub; p++) {
+	int low[3], high[3], mixed[MOST_REGIONS], n_mixed = 0;
+	bool inside = find_touched(low, high, carrying, from, count);
+	for (int m = 0; m < carrying->count; m++) {
+		int uniform = inside ? find_uniform(carrying, m, low, high) : -1;
+		if (uniform < 0)
+			mixed[n_mixed++] = m;
+		for (int i = 0; i < count && uniform > 0; i++)
+			carrying->to[m]->coverage[start + (size_t)i] = 1;
+	}
+	for (int p = 0; p < sub * sub * sub && n_mixed > 0; p++) {
 		const double point[3] = {(p % sub + 0.5) / sub - 0.5,
 					 (p / sub % sub + 0.5) / sub - 0.5,
 					 (p / sub / sub + 0.5) / sub - 0.5};
 		find_places(place, carrying, from, count, point);
-		for (int m = 0; m < carrying->count; m++) {
-			const float *coverage = carrying->from[m]->coverage;
-			float *to = carrying->to[m]->coverage + start;
+		for (int n = 0; n < n_mixed; n++) {
+			const float *coverage = carrying->from[mixed[n]]->coverage;
+			float *to = carrying->to[mixed[n]]->coverage + start;
 			for (int i = 0; i < count; i++)
 				to[i] += place[i] >= 0 ? share * coverage[place[i]] : 0;
 		}
@@ -142,6 +233,12 @@ static enum status_code carry_turned(struct carrying *carrying, const struct gri
 		if (make_empty(carrying->to[m], scan, st) != STATUS_OK)
 			return st->code;
 	}
+	const size_t rows = (size_t)moved->rows * (size_t)moved->slices * (size_t)carrying->count;
+	carrying->runs = malloc(rows * sizeof *carrying->runs);
+	if (!carrying->runs)
+		return status_fail(st, STATUS_RETRY, "no memory for the rows of %d masks",
+				   carrying->count);
+	parallel_for(rows, 256, threads, find_runs, carrying);
 	grid_map(scan, moved, carrying->matrix, carrying->offset);
 	find_box(carrying, moved, scan);
 	carrying->sub = subsamples(scan, moved);
@@ -152,6 +249,7 @@ static enum status_code carry_turned(struct carrying *carrying, const struct gri
 	for (int m = 0; m < carrying->count; m++)
 		mask_update_bounds_within(carrying->to[m], carrying->first[1], carrying->last[1],
 					  carrying->first[2], carrying->last[2]);
+	free(carrying->runs);
 	return STATUS_OK;
 }
 

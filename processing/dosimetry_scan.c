@@ -9,6 +9,7 @@
 
 #define VOXELS_PER_PIECE 65536
 #define ROWS_PER_PIECE	 64
+#define STRETCH		 64 /* voxels of a row looked up together */
 #define S0_RATIOS_ASKED	 500000
 #define S0_GONE		 0.5F /* of the baseline's: gone dark */
 
@@ -288,10 +289,14 @@ static void subtract_rows(void *user, size_t first, size_t last)
 		}
 		resample_packed_reach(&from, &to, job->local->packed, &job->local->way,
 				      (int)columns, j, k);
-		for (int i = from; i <= to; i++)
-			subtract_voxel(
-			    job, row * columns + (size_t)i,
-			    resample_packed_at(job->local->packed, &job->local->way, i, j, k));
+		for (int i = from; i <= to; i += STRETCH) {
+			packed_values here[STRETCH];
+			int last_here = to - i < STRETCH ? to : i + STRETCH - 1;
+			resample_packed_row(here, job->local->packed, &job->local->way, i,
+					    last_here, j, k);
+			for (int n = i; n <= last_here; n++)
+				subtract_voxel(job, row * columns + (size_t)n, here[n - i]);
+		}
 	}
 }
 

@@ -151,7 +151,8 @@ static packed_values sample_with_gaps(const packed_values *at, const ptrdiff_t s
 			       ((packed_bits)all(NAN) & ~enough));
 }
 
-static packed_values sample_at(const struct resample_packed *packed, const struct between where[3])
+static inline packed_values sample_at(const struct resample_packed *packed,
+				      const struct between where[3])
 {
 	const ptrdiff_t row = packed->last[0] - packed->first[0] + 1;
 	const ptrdiff_t slice = row * (packed->last[1] - packed->first[1] + 1);
@@ -180,13 +181,14 @@ static packed_values sample_at(const struct resample_packed *packed, const struc
 	return (packed_values)(((packed_bits)value & known) | ((packed_bits)rest & ~known));
 }
 
-packed_values resample_packed_at(const struct resample_packed *packed,
-				 const struct resample_way *way, int column, int row, int slice)
+static inline packed_values sample_position(const struct resample_packed *packed,
+					    const struct resample_way *way, const double start[3],
+					    int column)
 {
 	const int size[3] = {packed->grid.columns, packed->grid.rows, packed->grid.slices};
 	struct between where[3];
 	for (int a = 0; a < 3; a++) {
-		double position = start_of(way, a, row, slice) + column * way->matrix[a][0];
+		double position = start[a] + column * way->matrix[a][0];
 		/* nearly always between two samples; the rest in full */
 		if (position > 0 && position < size[a] - 1) {
 			int low = (int)position;
@@ -199,4 +201,22 @@ packed_values resample_packed_at(const struct resample_packed *packed,
 			return all(NAN);
 	}
 	return sample_at(packed, where);
+}
+
+void resample_packed_row(packed_values *values, const struct resample_packed *packed,
+			 const struct resample_way *way, int first, int last, int row, int slice)
+{
+	double start[3];
+	for (int a = 0; a < 3; a++)
+		start[a] = start_of(way, a, row, slice);
+	for (int column = first; column <= last; column++)
+		values[column - first] = sample_position(packed, way, start, column);
+}
+
+packed_values resample_packed_at(const struct resample_packed *packed,
+				 const struct resample_way *way, int column, int row, int slice)
+{
+	packed_values value;
+	resample_packed_row(&value, packed, way, column, column, row, slice);
+	return value;
 }

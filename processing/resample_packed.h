@@ -40,6 +40,9 @@ void resample_packed_find_way(struct resample_way *way, const struct grid *to,
 void resample_packed_reach(int *first, int *last, const struct resample_packed *packed,
 			   const struct resample_way *way, int columns, int row, int slice);
 
+/* The columns first..last of a row. */
+void resample_packed_row(packed_values *values, const struct resample_packed *packed,
+			 const struct resample_way *way, int first, int last, int row, int slice);
 packed_values resample_packed_at(const struct resample_packed *packed,
 				 const struct resample_way *way, int column, int row, int slice);
 
