@@ -26,38 +26,49 @@ static const char *image_frame(const struct emission_work *w)
 	return w->image.activity_bq_per_ml.grid.frame_of_reference;
 }
 
-static bool names(const char *uid, const char *series_uid, const char *frame_uid)
+/* 2 by its own UID, 1 by that of its frame of reference, 0 not. */
+static int how_named(const char *uid, const char *series_uid, const char *frame_uid)
 {
-	return uid[0] != '\0' && (strcmp(uid, series_uid) == 0 || strcmp(uid, frame_uid) == 0);
+	if (uid[0] == '\0')
+		return 0;
+	return strcmp(uid, series_uid) == 0 ? 2 : strcmp(uid, frame_uid) == 0;
 }
 
-/* The record's transform between the two, in either direction. */
+/* The record's transform that names both best, forward or backward, as for the scans
+ * (treatment_transforms.c). */
 static enum status_code use_record(bool *found, struct emission_work *w, struct status *st)
 {
 	const struct treatment_record *record = &w->c->record;
 	const char *shown = w->c->shown_over->series->series_instance_uid;
+	const char *image = w->image.series_uid;
+	const struct record_transform *given = NULL;
 	struct report_emission *report = &w->made->report;
-	*found = false;
-	for (int i = 0; i < record->n_transforms && !*found; i++) {
-		const struct record_transform *given = &record->transforms[i];
-		bool from_image = names(given->from_uid, w->image.series_uid, image_frame(w));
-		bool to_image = names(given->to_uid, w->image.series_uid, image_frame(w));
-		bool from_result = names(given->from_uid, shown, result_frame(w));
-		bool to_result = names(given->to_uid, shown, result_frame(w));
-		if (!(from_image && to_result) && !(from_result && to_image))
+	bool is_forward = false;
+	int best = 0;
+	for (int i = 0; i < record->n_transforms; i++) {
+		const struct record_transform *t = &record->transforms[i];
+		int forward = how_named(t->from_uid, shown, result_frame(w)) *
+			      how_named(t->to_uid, image, image_frame(w));
+		int backward = how_named(t->from_uid, image, image_frame(w)) *
+			       how_named(t->to_uid, shown, result_frame(w));
+		if (forward <= best && backward <= best)
 			continue;
-		if (!rigid_is_valid(given->matrix, RECORD_TOLERANCE))
-			return status_fail(st, STATUS_REFUSE,
-					   "the record's transform for the emission image is not "
-					   "rigid");
-		memcpy(w->to_image, given->matrix, sizeof w->to_image);
-		if (!(from_result && to_image))
-			rigid_invert(w->to_image, w->to_image);
-		report->alignment = REPORT_EMISSION_RECORD;
-		snprintf(report->alignment_words, sizeof report->alignment_words,
-			 "treatment record: %.200s", given->provenance);
-		*found = true;
+		is_forward = forward >= backward;
+		best = is_forward ? forward : backward;
+		given = t;
 	}
+	*found = given != NULL;
+	if (!given)
+		return STATUS_OK;
+	if (!rigid_is_valid(given->matrix, RECORD_TOLERANCE))
+		return status_fail(st, STATUS_REFUSE,
+				   "the record's transform for the emission image is not rigid");
+	memcpy(w->to_image, given->matrix, sizeof w->to_image);
+	if (!is_forward)
+		rigid_invert(w->to_image, w->to_image);
+	report->alignment = REPORT_EMISSION_RECORD;
+	snprintf(report->alignment_words, sizeof report->alignment_words,
+		 "treatment record: %.200s", given->provenance);
 	return STATUS_OK;
 }
 

@@ -110,10 +110,49 @@ static void an_injection_without_a_scan_is_not_compared(void **state)
 	assert_non_null(strstr(c->warnings[0].text, "up to injection 1"));
 }
 
+static void give(const char *from, const char *to, double x_mm)
+{
+	struct record_transform *t = &c->record.transforms[c->record.n_transforms++];
+	*t = (struct record_transform){.provenance = "fiducials"};
+	snprintf(t->from_uid, sizeof t->from_uid, "%s", from);
+	snprintf(t->to_uid, sizeof t->to_uid, "%s", to);
+	rigid_identity(t->matrix);
+	t->matrix[3] = x_mm;
+}
+
+static double aligned_mm(void)
+{
+	struct status st = STATUS_INIT;
+	assert_ok(emission_align(&work, &st), &st);
+	assert_int_equal(work.made->report.alignment, REPORT_EMISSION_RECORD);
+	return work.to_image[3];
+}
+
+static void the_transform_that_names_both_best_is_taken(void **state)
+{
+	static struct catalogue_series row;
+	struct status st = STATUS_INIT;
+	(void)state;
+	snprintf(row.series_instance_uid, sizeof row.series_instance_uid, "2.25.11");
+	c->anatomy.series = &row;
+	c->anatomy.arranged.grid = c->mask[0].grid;
+	c->shown_over = &c->anatomy;
+	c->slots.emission.registration = -1;
+	snprintf(work.image.series_uid, sizeof work.image.series_uid, "2.25.12");
+	/* across frames of reference nothing is never the identity */
+	assert_int_equal(emission_align(&work, &st), STATUS_REFUSE);
+	give("2.25.1", "2.25.2", 10);
+	assert_close(aligned_mm(), 10, 0, 0);
+	give("2.25.12", "2.25.11", 7); /* the series themselves, backward */
+	assert_close(aligned_mm(), -7, 1e-12, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(the_dose_is_that_of_the_activity_at_injection, begin,
+					    end),
+	    cmocka_unit_test_setup_teardown(the_transform_that_names_both_best_is_taken, begin,
 					    end),
 	    cmocka_unit_test_setup_teardown(an_injection_without_a_scan_is_not_compared, begin,
 					    end),
