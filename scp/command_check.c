@@ -37,8 +37,9 @@ struct check {
 
 static void say(struct check *check, const char *kind, const char *words)
 {
-	check->faults += strcmp(kind, "error") == 0;
-	check->warnings += strcmp(kind, "warning") == 0;
+	/* by their letters: GCC's sanitizer build takes strcmp() of two literals as a mistake */
+	check->faults += kind[0] == 'e';
+	check->warnings += kind[0] == 'w';
 	printf("%-8s %s\n", kind, words);
 }
 
