@@ -95,7 +95,7 @@ static enum status_code read_line(struct calibrate_run *run, char *line, const c
 		return STATUS_OK;
 	double value = comma != NULL ? strtod(comma + 1, &end) : (double)NAN;
 	bool good = comma != NULL && end != comma + 1 && end[strspn(end, " \t")] == '\0';
-	if (!good && number == 1) /* a heading */
+	if (!good && number == 1 && strpbrk(line, "0123456789") == NULL) /* a heading */
 		return STATUS_OK;
 	if (!good)
 		return status_fail(st, STATUS_REFUSE,

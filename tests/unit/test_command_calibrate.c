@@ -60,6 +60,11 @@ static void tables(void **state)
 	assert_non_null(strstr(words, ":2: \"B;0.6\": expected NAME,MG_PER_ML"));
 	read_table(run, "A,0.5\nB,0.6 mg\n", words);
 	assert_non_null(strstr(words, ":2: "));
+	/* a first line that is no heading is never passed over */
+	read_table(run, "A,0.5 mg\nB,2\n", words);
+	assert_non_null(strstr(words, ":1: \"A,0.5 mg\": expected NAME,MG_PER_ML"));
+	read_table(run, "A;0.5\nB,2\n", words);
+	assert_non_null(strstr(words, ":1: "));
 	read_table(run, "name,mg_per_ml\n", words);
 	assert_non_null(strstr(words, "no vials"));
 	free(run);
