@@ -92,7 +92,9 @@ enum series_completeness {
 };
 
 /* Where a series lies, as the site says it: in the record, else in a Spatial Registration object,
- * the newest first. It takes the place of what would be computed (alignment.h). */
+ * the newest first. It takes the place of what would be computed (alignment.h). What moves a whole
+ * stay in the scanner is the baseline's alone: where the scans of that stay lie to it is still to
+ * be found. */
 enum treatment_given { TREATMENT_NOT_GIVEN, TREATMENT_FROM_ANATOMY, TREATMENT_FROM_BASELINE };
 struct treatment_transform {
 	enum treatment_given given;
