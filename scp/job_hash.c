@@ -181,6 +181,7 @@ void job_report_fingerprint(char hex[65], const struct treatment_record *record,
 		digest_double(digest, relaxivity->per_s_per_mg_per_ml);
 		digest_double(digest, relaxivity->holmium_percent);
 		digest_double(digest, relaxivity->temperature_k);
+		digest_number(digest, relaxivity->calibrated);
 		digest_text(digest, relaxivity->provenance);
 	}
 	digest_transform(digest, &slots->baseline.transform);

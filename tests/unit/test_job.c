@@ -689,6 +689,29 @@ static void the_hash_holds_what_can_change_the_numbers(void **state)
 	node_free(&node);
 }
 
+/* A report names the maps it was made beside: what makes these again makes it again too. */
+static void a_calibration_makes_maps_and_report_again(void **state)
+{
+	(void)state;
+	struct config_relaxivity relaxivity = {.per_s_per_mg_per_ml = 217.8, .provenance = "a"};
+	struct treatment_slots *slots = calloc(1, sizeof *slots);
+	struct treatment_record *record = calloc(1, sizeof *record);
+	struct job *job = calloc(1, sizeof *job);
+	char map[2][65], report[2][65];
+	slots->relaxivity = &relaxivity;
+	slots->emission.index = -1;
+	for (int calibrated = 0; calibrated < 2; calibrated++) {
+		relaxivity.calibrated = calibrated;
+		job_map_fingerprint(map[calibrated], job, slots);
+		job_report_fingerprint(report[calibrated], record, slots);
+	}
+	assert_string_not_equal(map[0], map[1]);
+	assert_string_not_equal(report[0], report[1]);
+	free(slots);
+	free(record);
+	free(job);
+}
+
 /* ---- */
 
 static int make_phantom(void **state)
@@ -733,6 +756,7 @@ int main(void)
 	    cmocka_unit_test(other_evidence_supersedes_a_job),
 	    cmocka_unit_test(a_later_record_supersedes_a_job),
 	    cmocka_unit_test(the_hash_holds_what_can_change_the_numbers),
+	    cmocka_unit_test(a_calibration_makes_maps_and_report_again),
 	};
 	return cmocka_run_group_tests(tests, make_phantom, remove_all);
 }
