@@ -11,7 +11,7 @@
 #define FOR_LANES     for (int l = 0; l < R2STAR_LANES; l++)
 
 /* A step this small, relative to 1 + |rate|, leaves an error well below it. */
-static const float CONVERGED_STEP = 1e-5F;
+static const float CONVERGED_STEP = 1e-4F;
 /* Rounding of a sum of squares; a step that costs no more than this is still an improvement. */
 static const float COST_ROUNDING = 1e-5F;
 static const float COST_NOTHING = 1e-12F;
