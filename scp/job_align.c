@@ -354,9 +354,6 @@ static enum status_code place_scans(struct job_case *c, const struct region *reg
 enum status_code job_align(struct job_case *c, struct status *st)
 {
 	struct region region;
-	if (c->config->register_nonrigid)
-		job_warn(c, "HO139",
-			 "non-rigid alignment is configured, but this version aligns rigidly only");
 	if (make_region(&region, c, st) == STATUS_OK && place_baseline(c, &region, st) == STATUS_OK)
 		(void)!place_scans(c, &region, st);
 	mask_free(&region.mask);
