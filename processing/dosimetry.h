@@ -116,6 +116,8 @@ struct dosimetry_injection {
 	bool residual_pending; /* net activity is still the prepared one */
 };
 
+struct deformation;
+
 /* One scan: R2* map as r2star_fit() left it (not resolved). Borrowed, and not changed. */
 struct dosimetry_scan {
 	const struct r2star_map *map;
@@ -131,6 +133,9 @@ struct dosimetry_scan {
 	 * then nothing grows, and DOSIMETRY_REGISTRATION_UNCERTAIN says so where there is a
 	 * transform. */
 	double residual_mm;
+	/* After-scans: where tissue lies in the baseline, by more than the rigid transforms say
+	 * (deformation.h; fixed is the scan, moving the baseline). NULL: rigid. */
+	const struct deformation *deformation;
 };
 
 /* One VOI on the result grid. Borrowed. */
