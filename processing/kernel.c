@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instruction_set.h"
+
 #define LEAST_SPACING_MM   0.5
 #define MOST_SPACING_MM	   20.0
 #define DIRECTIONS	   48 /* per angle of the octant: 3e-5 of K(0,0,0) */
@@ -216,8 +218,8 @@ enum status_code kernel_convolve(struct volume *out, double *lost_share,
 				   "beta kernel: the voxels' axes are not at right angles");
 	if (volume_new(&made, grid, NAN, st) != STATUS_OK)
 		return st->code;
-	if (kernel_convolve_rows(&made, local_dose_gy, kernel, kernel_codes() - 1, threads, st) !=
-	    STATUS_OK) {
+	if (kernel_convolve_rows(&made, local_dose_gy, kernel, instruction_sets() - 1, threads,
+				 st) != STATUS_OK) {
 		volume_free(&made);
 		return st->code;
 	}

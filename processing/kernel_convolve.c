@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instruction_set.h"
 #include "parallel.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -153,66 +154,47 @@ ALWAYS_INLINE void convolve_tile(const struct convolution *job, int column, int 
 
 /* The inner loop for one instruction set: as many lanes at a time as its vectors hold, as many rows
  * as leave all sums in its registers. */
-#define CODE_FOR(set, target, width, rows)                                                         \
-	typedef float vector_##set __attribute__((vector_size(4 * (width)), may_alias));           \
+enum { WIDTH_plain = 4, WIDTH_avx2 = 8, WIDTH_avx512 = 16 };
+enum { ROWS_plain = 2, ROWS_avx2 = 2, ROWS_avx512 = 4 };
+#define CODE_FOR(set, target)                                                                      \
+	typedef float vector_##set __attribute__((vector_size(4 * WIDTH_##set), may_alias));       \
 	target static void multiply_##set(float sums[PLANES][MOST_ROWS][LANES], const float *at,   \
 					  const float *share, int reach_x, int reach_y, int tall)  \
 	{                                                                                          \
-		for (int first = 0; first < LANES; first += (width)) {                             \
-			vector_##set sum[PLANES][rows] = {0};                                      \
+		for (int first = 0; first < LANES; first += WIDTH_##set) {                         \
+			vector_##set sum[PLANES][ROWS_##set] = {0};                                \
 			const float *share_at = share;                                             \
 			const float *row = at + first;                                             \
 			for (int dx = 0; dx <= reach_x; dx++, row += (ptrdiff_t)tall * LANES) {    \
 				for (int dy = 0; dy <= reach_y; dy++, share_at += PLANES) {        \
 					const float *up = row - (ptrdiff_t)dy * LANES;             \
 					const float *down = row + (ptrdiff_t)dy * LANES;           \
-					vector_##set pair[rows];                                   \
-					for (int j = 0; j < (rows); j++)                           \
+					vector_##set pair[ROWS_##set];                             \
+					for (int j = 0; j < ROWS_##set; j++)                       \
 						pair[j] =                                          \
 						    *(const vector_##set *)(up + j * LANES) +      \
 						    *(const vector_##set *)(down + j * LANES);     \
 					for (int p = 0; p < PLANES; p++)                           \
-						for (int j = 0; j < (rows); j++)                   \
+						for (int j = 0; j < ROWS_##set; j++)               \
 							sum[p][j] += pair[j] * share_at[p];        \
 				}                                                                  \
 			}                                                                          \
 			for (int p = 0; p < PLANES; p++)                                           \
-				for (int j = 0; j < (rows); j++)                                   \
+				for (int j = 0; j < ROWS_##set; j++)                               \
 					memcpy(&sums[p][j][first], &sum[p][j], sizeof sum[p][j]);  \
 		}                                                                                  \
 	}                                                                                          \
 	target static void tile_##set(const struct convolution *job, int column, int row)          \
 	{                                                                                          \
-		convolve_tile(job, column, row, rows, multiply_##set);                             \
+		convolve_tile(job, column, row, ROWS_##set, multiply_##set);                       \
 	}
 
-CODE_FOR(plain, , 4, 2)
-#ifdef __x86_64__
-CODE_FOR(avx2, __attribute__((target("avx2"))), 8, 2)
-CODE_FOR(avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), 16, 4)
-#endif
+INSTRUCTION_SETS(CODE_FOR)
 
 typedef void tile_code(const struct convolution *job, int column, int row);
 
-static tile_code *const CODES[] = {
-    tile_plain,
-#ifdef __x86_64__
-    tile_avx2,
-    tile_avx512,
-#endif
-};
-
-int kernel_codes(void)
-{
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return 3;
-	if (__builtin_cpu_supports("avx2"))
-		return 2;
-#endif
-	return 1;
-}
+#define CODE_ROW(set, target) tile_##set,
+static tile_code *const CODES[] = {INSTRUCTION_SETS(CODE_ROW)};
 
 static void convolve_tiles(void *user, size_t first, size_t last)
 {

@@ -19,11 +19,8 @@ extern const int KERNEL_TABLE_ROWS;
 /* Voxels to each side at most: 0.5 mm voxels at half the density of water. */
 #define KERNEL_MOST_REACH 36
 
-/* Instruction sets that this processor can run; the last one is the fastest, all give the same
- * bits. */
-int kernel_codes(void);
-
-/* With the code of that index: out, on the grid of dose, gets the convolution. STATUS_BUG: a reach
+/* out, on the grid of dose, gets the convolution; code: which of the instruction sets, from 0 (see
+ * instruction_set.h), all with the same bits. STATUS_BUG: a reach
  * beyond KERNEL_MOST_REACH. STATUS_RETRY: memory. */
 enum status_code kernel_convolve_rows(struct volume *out, const struct volume *dose,
 				      const struct kernel *kernel, int code, int threads,

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "instruction_set.h"
+
 /* Every loop over lanes is written so that a compiler makes vectors of it: no branch, no call, only
  * operations that IEEE 754 fixes to the last bit. The build forbids fused multiply-add, so any
  * instruction set gives the same bits. */
@@ -420,49 +422,20 @@ void r2star_block_init(struct r2star_block *block, const struct echo_series *ser
 	{                                                                                          \
 		oscillation(block, score);                                                         \
 	}
-#define CODE_ROW(set)                                                                              \
-	{                                                                                          \
-#set, load_##set, start_##set, restart_##set, improve_##set, finish_##set,         \
-		    oscillation_##set                                                              \
-	}
+#define CODE_ROW(set, target)                                                                      \
+	{#set,		load_##set,   start_##set,	restart_##set,                             \
+	 improve_##set, finish_##set, oscillation_##set},
 
-CODE_FOR(plain, )
-#ifdef __x86_64__
-#ifdef __clang__
-#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl"
-#else
-#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
-#endif
-CODE_FOR(avx2, __attribute__((target("avx2"))))
-CODE_FOR(avx512, __attribute__((target(AVX512))))
-#endif
+INSTRUCTION_SETS(CODE_FOR)
 
 const struct r2star_code *r2star_code_at(int at)
 {
-	static const struct r2star_code codes[] = {
-	    CODE_ROW(plain),
-#ifdef __x86_64__
-	    CODE_ROW(avx2),
-	    CODE_ROW(avx512),
-#endif
-	};
-	int known = 1;
+	static const struct r2star_code codes[] = {INSTRUCTION_SETS(CODE_ROW)};
 
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2"))
-		known = 2;
-	if (known == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		known = 3;
-#endif
-	return at >= 0 && at < known ? &codes[at] : NULL;
+	return at >= 0 && at < instruction_sets() ? &codes[at] : NULL;
 }
 
 const struct r2star_code *r2star_code_best(void)
 {
-	const struct r2star_code *best = r2star_code_at(0);
-
-	for (int at = 1; r2star_code_at(at) != NULL; at++)
-		best = r2star_code_at(at);
-	return best;
+	return r2star_code_at(instruction_sets() - 1);
 }

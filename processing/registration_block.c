@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "instruction_set.h"
+
 /* As in r2star_block.c: no operation that IEEE 754 does not fix to the last bit, no fused
  * multiply-add, and no sum whose order an instruction set could change. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -239,48 +241,19 @@ ALWAYS_INLINE void mutual(struct registration_run *restrict run, const float *re
 	{                                                                                          \
 		mutual(run, fixed, n, fixed_scale, moving_scale, table, information);              \
 	}
-#define CODE_ROW(set)                                                                              \
-	{                                                                                          \
-#set, sample_##set, squares_##set, add_##set, count_##set, mutual_##set            \
-	}
+#define CODE_ROW(set, target)                                                                      \
+	{#set, sample_##set, squares_##set, add_##set, count_##set, mutual_##set},
 
-CODE_FOR(plain, )
-#ifdef __x86_64__
-#ifdef __clang__
-#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl"
-#else
-#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
-#endif
-CODE_FOR(avx2, __attribute__((target("avx2"))))
-CODE_FOR(avx512, __attribute__((target(AVX512))))
-#endif
+INSTRUCTION_SETS(CODE_FOR)
 
 const struct registration_code *registration_code_at(int at)
 {
-	static const struct registration_code codes[] = {
-	    CODE_ROW(plain),
-#ifdef __x86_64__
-	    CODE_ROW(avx2),
-	    CODE_ROW(avx512),
-#endif
-	};
-	int known = 1;
+	static const struct registration_code codes[] = {INSTRUCTION_SETS(CODE_ROW)};
 
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2"))
-		known = 2;
-	if (known == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		known = 3;
-#endif
-	return at >= 0 && at < known ? &codes[at] : NULL;
+	return at >= 0 && at < instruction_sets() ? &codes[at] : NULL;
 }
 
 const struct registration_code *registration_code_best(void)
 {
-	const struct registration_code *best = registration_code_at(0);
-
-	for (int at = 1; registration_code_at(at) != NULL; at++)
-		best = registration_code_at(at);
-	return best;
+	return registration_code_at(instruction_sets() - 1);
 }

@@ -1,6 +1,7 @@
 /* The kernel against a published-format table of its making (voxel and sphere shares, T7), closed
  * forms, and a plain sum in double precision. */
 #include "check.h"
+#include "instruction_set.h"
 #include "kernel_parts.h"
 
 #include <stdlib.h>
@@ -412,7 +413,7 @@ static void as_the_plain_sum(void **state)
 				}
 		assert_close(lost, (before - after) / before, 1e-6, 0);
 		struct status st = STATUS_INIT;
-		for (int code = 0; code < kernel_codes(); code++) {
+		for (int code = 0; code < instruction_sets(); code++) {
 			for (int threads = 1; threads <= 3; threads++) {
 				assert_ok(kernel_convolve_rows(&expected, &dose, &kernel, code,
 							       threads, &st),
