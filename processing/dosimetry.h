@@ -120,10 +120,10 @@ struct deformation;
 
 /* One scan: R2* map as r2star_fit() left it (not resolved). Borrowed, and not changed. */
 struct dosimetry_scan {
-	const struct r2star_map *map;
-	int after_injection;	/* number of the last injection before it; baseline: 0 */
-	double time_s;		/* seconds since 1970 UTC; NaN: unknown */
-	double tr_ms, flip_deg; /* NaN: unknown */
+	const struct r2star_map *map; /* NULL where dosimetry_run() does not look at it */
+	int after_injection;	      /* number of the last injection before it; baseline: 0 */
+	double time_s;		      /* seconds since 1970 UTC; NaN: unknown */
+	double tr_ms, flip_deg;	      /* NaN: unknown */
 	/* rigid.h: point in the result's frame of reference -> point in the scan's; NULL: identity,
 	 * the frames must be the same */
 	const double *to_result;
@@ -170,12 +170,7 @@ struct dosimetry_params {
 	    recovery_high_percent;    /* outside: DOSIMETRY_RECOVERY_OUTSIDE */
 	double registration_limit_mm; /* residual above: DOSIMETRY_REGISTRATION_UNCERTAIN */
 	struct uncertainty_params uncertainty;
-	bool kernel; /* beside local deposition, also the dose by the beta kernel */
-	/* For the dose map of the last time point alone: no uncertainties, kernel figures,
-	 * recovery of parts and trends, and VOI figures and a dose volume of that time point only;
-	 * what is left out is zero or empty and not to be read. The dose volume is the same to the
-	 * bit. */
-	bool maps_only;
+	bool kernel;		/* beside local deposition, also the dose by the beta kernel */
 	double advice_limit_gy; /* research advice: healthy-liver limit; NaN: no advice */
 	int threads;
 };
@@ -276,9 +271,12 @@ struct dosimetry_healthy {
 /* Arrays per VOI have the order of the input. */
 struct dosimetry_time_point {
 	int after_injection;
-	struct volume dose_gy;	      /* result grid, cumulative; NaN: not evaluated */
-	struct volume kernel_dose_gy; /* the same by the beta kernel; empty when off */
-	double kernel_lost_share;     /* of the energy, over the edges of what is evaluated */
+	/* Result grid, cumulative; NaN: not evaluated. No samples where the time point was taken
+	 * over and is not the last. */
+	struct volume dose_gy;
+	/* the same by the beta kernel; empty when off, or taken over */
+	struct volume kernel_dose_gy;
+	double kernel_lost_share; /* of the energy, over the edges of what is evaluated */
 	/* tumours: the part below the first under-dose level; empty when none, and kept for the
 	 * last time point only. Owned. */
 	struct mask underdosed[DOSIMETRY_MAX_VOIS];
@@ -295,6 +293,7 @@ struct dosimetry_time_point {
 	 * where that cannot be told: a position that feeds the whole liver, or a part that was fed
 	 * and overlaps this one. */
 	double part_recovery_ratio[DOSIMETRY_MAX_VOIS];
+	double part_recovered_mbq[DOSIMETRY_MAX_VOIS]; /* VOI_PART: found there, with its tumours */
 	double mass_increment_ratio; /* mass found / injected since the scan before; NaN */
 	/* mass in the region on the result grid / on the scan grid: what carrying it over cost; 1
 	 * within 0.5 % */
@@ -319,9 +318,34 @@ struct dosimetry_time_point {
 	unsigned flags; /* enum dosimetry_flag */
 };
 
+/* VOIs, healthy livers, and the liver with its tumours. */
+#define DOSIMETRY_NOISE_PIECES (2 * DOSIMETRY_MAX_VOIS + 1)
+
+/* Sums over the scans so far, of the regions of recovery and of what the noise of the means is. */
+struct dosimetry_running {
+	double last_delta_ml_per_s, mass_mg, activity_mbq; /* of the liver with its tumours */
+	double part_last_delta_ml_per_s[DOSIMETRY_MAX_VOIS], part_activity_mbq[DOSIMETRY_MAX_VOIS];
+	double injected_mbq, injected_mg;
+	/* per scan: Gy per 1/s of the interval before it; variance of mean R2* over each region,
+	 * (1/s)^2 */
+	double gy_per_delta[DOSIMETRY_MAX_SCANS];
+	double scan_variance[DOSIMETRY_MAX_SCANS][DOSIMETRY_NOISE_PIECES];
+};
+
+/* What the next scan's increment needs of the scans before it: not to be read, but kept and given
+ * back as it is. Per voxel of the result grid the sum of activity so far and the last dR2* that was
+ * measured, with the number of its scan (0: baseline). */
+struct dosimetry_sums {
+	size_t voxels;				       /* 0: nothing yet */
+	float *activity_mbq_per_ml, *last_delta_per_s; /* owned */
+	uint8_t *last_scan;			       /* owned */
+	struct dosimetry_running running;
+};
+
 struct dosimetry_result {
 	int n_time_points;
 	struct dosimetry_time_point *time_points; /* owned; one per scan */
+	struct dosimetry_sums sums;
 	double relaxivity_used; /* after scaling for holmium content, last interval */
 	double baseline_sigma;	/* noise SD of the baseline, signal units */
 	double baseline_air_sigma;
@@ -330,16 +354,24 @@ struct dosimetry_result {
 	double excluded_artefact_ml;
 };
 
-/* Computes every time point. result is untouched unless STATUS_OK; the caller frees it with
- * dosimetry_result_free().
+/* Computes every time point that result does not have yet: all of them where it is empty ({0}).
+ *
+ * Going on: a result of the same baseline, VOIs, parameters and first scans with their injections
+ * may be given, from a run before or from a file; then only the scans behind it are computed, and
+ * only their maps and the baseline's are looked at (none where nothing is left to do). The numbers
+ * are the same to the bit as those of one run over all scans. Whether two inputs are the same so
+ * far is the caller's to know. Trends, advice, and what hangs on later injections are found anew
+ * for all time points. The last time point always has its dose volume and under-dosed masks.
+ *
+ * The caller frees result with dosimetry_result_free(); unless STATUS_OK it is empty.
  * STATUS_REFUSE, in words: no relaxivity; scans out of order or without their injections;
  * injections out of order, without a specific activity, or with a net activity that is not above 0;
  * frames of reference that differ without a transform; nothing evaluated; a region-mean baseline
  * without a measured healthy liver; two livers; tumours that overlap by more than 5 % of the
  * smaller one (smaller overlaps are flagged); a tumour without a named part that lies in two parts
  * equally; with the kernel asked for, a result grid or a density it cannot be made for (kernel.h).
- * STATUS_RETRY: memory. STATUS_BUG: a mask on another grid, an index of a part that is
- * none. */
+ * STATUS_RETRY: memory. STATUS_BUG: a mask on another grid, an index of a part that is none, a
+ * result that is not one of these scans. */
 enum status_code dosimetry_run(struct dosimetry_result *result, const struct dosimetry_input *input,
 			       const struct dosimetry_params *params,
 			       struct status *st) STATUS_CHECKED;

@@ -10,6 +10,8 @@
 static enum status_code check_frame(const struct dosimetry_scan *scan,
 				    const struct grid *result_grid, struct status *st)
 {
+	if (!scan->map)
+		return status_fail(st, STATUS_BUG, "a scan without its map");
 	const char *frame = scan->map->r2star_per_s.grid.frame_of_reference;
 	if (scan->to_result || strcmp(frame, result_grid->frame_of_reference) == 0)
 		return STATUS_OK;
@@ -23,13 +25,16 @@ static enum status_code check_frame(const struct dosimetry_scan *scan,
 		   : status_prefix(st, "series after injection %d", scan->after_injection);
 }
 
-static enum status_code check_scans(const struct dosimetry_input *input, struct status *st)
+/* Of the first `known` scans nothing but their place in the order is asked. */
+static enum status_code check_scans(const struct dosimetry_input *input, int known,
+				    struct status *st)
 {
+	const bool nothing_new = known == input->n_scans;
 	if (input->n_scans < 1 || input->n_scans > DOSIMETRY_MAX_SCANS)
 		return status_fail(st, STATUS_REFUSE,
 				   "%d series after injection; 1 to %d can be used", input->n_scans,
 				   DOSIMETRY_MAX_SCANS);
-	if (check_frame(&input->baseline, input->result_grid, st) != STATUS_OK)
+	if (!nothing_new && check_frame(&input->baseline, input->result_grid, st) != STATUS_OK)
 		return st->code;
 	const struct dosimetry_scan *before = &input->baseline;
 	for (int i = 0; i < input->n_scans; i++) {
@@ -46,7 +51,7 @@ static enum status_code check_scans(const struct dosimetry_input *input, struct 
 			    st, STATUS_REFUSE,
 			    "series after injection %d, but only %d injections are known",
 			    scan->after_injection, input->n_injections);
-		if (check_frame(scan, input->result_grid, st) != STATUS_OK)
+		if (i >= known && check_frame(scan, input->result_grid, st) != STATUS_OK)
 			return st->code;
 		before = scan;
 	}
@@ -86,7 +91,7 @@ static enum status_code check_injections(const struct dosimetry_input *input, st
 	return STATUS_OK;
 }
 
-enum status_code dosimetry_check(const struct dosimetry_input *input,
+enum status_code dosimetry_check(const struct dosimetry_input *input, int known,
 				 const struct dosimetry_params *params, struct status *st)
 {
 	if (!(params->relaxivity_per_s_per_mg_per_ml > 0))
@@ -100,9 +105,22 @@ enum status_code dosimetry_check(const struct dosimetry_input *input,
 	if (params->dose_levels < 0 || params->dose_levels > VOI_DOSE_LEVELS)
 		return status_fail(st, STATUS_REFUSE, "%d dose levels; at most %d",
 				   params->dose_levels, VOI_DOSE_LEVELS);
-	if (grid_check(input->result_grid, st) != STATUS_OK || check_scans(input, st) != STATUS_OK)
+	if (grid_check(input->result_grid, st) != STATUS_OK ||
+	    check_scans(input, known, st) != STATUS_OK)
 		return st->code;
 	return check_injections(input, st);
+}
+
+enum status_code dosimetry_check_known(const struct dosimetry_result *result,
+				       const struct dosimetry_input *input, struct status *st)
+{
+	bool same = result->n_time_points >= 0 && result->n_time_points <= input->n_scans;
+	for (int i = 0; same && i < result->n_time_points; i++)
+		same = result->time_points[i].after_injection == input->scans[i].after_injection;
+	if (!same ||
+	    (result->n_time_points > 0 && result->sums.voxels != grid_voxels(input->result_grid)))
+		return status_fail(st, STATUS_BUG, "a result of other scans cannot go on");
+	return STATUS_OK;
 }
 
 /* ---- what is worth telling after ---- */

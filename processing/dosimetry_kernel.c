@@ -79,8 +79,7 @@ enum status_code dosimetry_kernel_dose(struct dosimetry_time_point *point, struc
 	point->kernel_lost_share = NAN;
 	if (params->kernel && convolve(point, kernel, params, st) != STATUS_OK)
 		goto out;
-	if (!params->maps_only)
-		parallel_for(pieces, 1, params->threads, fill_some, f);
+	parallel_for(pieces, 1, params->threads, fill_some, f);
 	for (size_t i = 0; i < pieces; i++) {
 		if (f->status[i].code != STATUS_OK)
 			(void)status_fail(st, f->status[i].code, "%s", f->status[i].text);

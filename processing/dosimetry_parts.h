@@ -8,6 +8,8 @@
  *   dosimetry_artefact.c    where the baseline can be believed: evaluated region, artefact, dark
  *   dosimetry_scan.c        a scan minus the baseline: dR2*
  *   dosimetry_void.c        gas that moved between them
+ *   dosimetry_warp.c        both of these where a deformation joins them (dosimetry_warp.h)
+ *   dosimetry_sum.c         from dR2* to activity and dose, increment by increment
  *   dosimetry_recovery.c    what is found of what was injected
  *   dosimetry_voi.c         on the result grid: figures per VOI
  *   dosimetry_measurable.c  which of them can be believed; dose by catheter position
@@ -37,10 +39,16 @@ struct dosimetry_interval {
 
 /* ---- dosimetry_check.c ---- */
 
-/* STATUS_REFUSE with words unless scans, injections and constants can give a dose. */
-enum status_code dosimetry_check(const struct dosimetry_input *input,
+/* STATUS_REFUSE with words unless scans, injections and constants can give a dose. known: scans
+ * that have their time points already, and perhaps no map. */
+enum status_code dosimetry_check(const struct dosimetry_input *input, int known,
 				 const struct dosimetry_params *params,
 				 struct status *st) STATUS_CHECKED;
+
+/* STATUS_BUG: the result cannot be one of these scans. */
+enum status_code dosimetry_check_known(const struct dosimetry_result *result,
+				       const struct dosimetry_input *input,
+				       struct status *st) STATUS_CHECKED;
 
 /* ---- dosimetry_plan.c ---- */
 
@@ -57,8 +65,11 @@ struct dosimetry_plan {
 	int n_healthy;
 	bool part_apart[DOSIMETRY_MAX_VOIS]; /* no other part that was fed overlaps it: its recovery
 						can be told */
-	unsigned flags;
+	unsigned flags;			     /* of DOSIMETRY_PLAN_FLAGS */
 };
+#define DOSIMETRY_PLAN_FLAGS                                                                       \
+	((unsigned)(DOSIMETRY_NO_LIVER | DOSIMETRY_NO_TUMOUR | DOSIMETRY_TUMOURS_OVERLAP |         \
+		    DOSIMETRY_POSITION_WITHOUT_VOI))
 enum status_code dosimetry_plan_make(struct dosimetry_plan *plan,
 				     const struct dosimetry_input *input,
 				     struct status *st) STATUS_CHECKED;
@@ -69,13 +80,13 @@ void dosimetry_plan_free(struct dosimetry_plan *plan);
 /* The regions of recovery as seen on a scan's grid. Kept from scan to scan while the geometry
  * stays. */
 struct dosimetry_regions {
-	bool made;
+	bool made, warped; /* warped: made for a scan with a deformation, and never used again */
 	struct grid grid,
 	    moved;	   /* of the scan, and the result grid in its frame: what it was made for */
 	struct mask liver; /* liver joined with all tumours; empty without a liver */
 	struct mask healthy;		      /* liver minus all that is not healthy */
-	struct mask part[DOSIMETRY_MAX_VOIS]; /* by index of VOI: each part joined with its tumours;
-						 not for maps alone */
+	struct mask part[DOSIMETRY_MAX_VOIS]; /* by index of VOI: each part joined with its tumours
+					       */
 };
 enum status_code
 dosimetry_regions_make(struct dosimetry_regions *regions, const struct dosimetry_scan *scan,
@@ -168,21 +179,43 @@ struct dosimetry_integral {
 struct dosimetry_integral dosimetry_integrate(const struct volume *delta_r2star_per_s,
 					      const uint8_t *state, const struct mask *mask);
 
+/* ---- dosimetry_sum.c ---- */
+
+/* Room in an empty one; nothing where there is room already. STATUS_BUG: for another grid. */
+enum status_code dosimetry_sums_make(struct dosimetry_sums *sums, const struct grid *result_grid,
+				     struct status *st) STATUS_CHECKED;
+void dosimetry_sums_free(struct dosimetry_sums *sums);
+
+/* What was injected between two scans, numbers above first up to last, as if at once. */
+struct dosimetry_interval dosimetry_join_injections(const struct dosimetry_input *input,
+						    const struct dosimetry_params *params,
+						    int first, int last);
+
+/* Adds the increment of scan `index` to the sums, and gives point its dose. carried: dR2* on the
+ * result grid, perhaps in the samples of point->dose_gy, which it has in any case. */
+void dosimetry_add_increment(struct dosimetry_time_point *point, struct dosimetry_sums *sums,
+			     int index, const struct volume *carried,
+			     const struct dosimetry_input *input,
+			     const struct dosimetry_params *params);
+
+/* The dose of the last time point out of the sums, and its under-dosed masks. */
+enum status_code dosimetry_restore_last(struct dosimetry_result *result,
+					const struct dosimetry_input *input,
+					const struct dosimetry_params *params,
+					struct status *st) STATUS_CHECKED;
+
 /* ---- dosimetry_recovery.c ---- */
 
-/* Running sums over the scans: mass and activity of the liver region and of each part. */
-struct dosimetry_recovery {
-	double last_delta_ml_per_s, mass_mg, activity_mbq;
-	double part_last_delta_ml_per_s[DOSIMETRY_MAX_VOIS], part_activity_mbq[DOSIMETRY_MAX_VOIS];
-	double injected_mbq, injected_mg;
-};
-
 /* Everything of a time point that has to do with recovery. carried: dR2* on the result grid. */
-void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_recovery *sums,
+void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_running *sums,
 		       const struct dosimetry_interval *between, const struct dosimetry_plan *plan,
 		       const struct dosimetry_delta *delta, const struct volume *carried,
 		       const struct dosimetry_regions *regions,
 		       const struct dosimetry_input *input);
+
+/* part_recovery_ratio: hangs on where later injections went as well. */
+void dosimetry_part_recovery(struct dosimetry_time_point *point, const struct dosimetry_plan *plan,
+			     const struct dosimetry_input *input);
 
 /* ---- dosimetry_voi.c ---- */
 
@@ -236,9 +269,6 @@ enum status_code dosimetry_kernel_dose(struct dosimetry_time_point *point, struc
 				       struct status *st) STATUS_CHECKED;
 
 /* ---- dosimetry_uncertainty.c ---- */
-
-/* VOIs, healthy livers, and the liver with its tumours. */
-#define DOSIMETRY_NOISE_PIECES (2 * DOSIMETRY_MAX_VOIS + 1)
 
 /* What the uncertainty of a time point needs of the ones before it. */
 struct dosimetry_noise {

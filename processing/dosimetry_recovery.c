@@ -17,14 +17,14 @@ static double injected_through(const struct dosimetry_input *input, int part, in
 	return sum_mbq;
 }
 
-static void recover_parts(struct dosimetry_time_point *point, struct dosimetry_recovery *sums,
+static void recover_parts(struct dosimetry_time_point *point, struct dosimetry_running *sums,
 			  const struct dosimetry_interval *between,
-			  const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
+			  const struct dosimetry_delta *delta,
 			  const struct dosimetry_regions *regions,
 			  const struct dosimetry_input *input)
 {
 	for (int i = 0; i < input->n_vois; i++) {
-		point->part_recovery_ratio[i] = NAN;
+		point->part_recovered_mbq[i] = NAN;
 		if (input->vois[i].role != VOI_PART || !regions->part[i].coverage)
 			continue;
 		double found =
@@ -34,14 +34,23 @@ static void recover_parts(struct dosimetry_time_point *point, struct dosimetry_r
 					      between->relaxivity_per_s_per_mg_per_ml *
 					      between->specific_activity_mbq_per_mg;
 		sums->part_last_delta_ml_per_s[i] = found;
+		point->part_recovered_mbq[i] = sums->part_activity_mbq[i];
+	}
+}
+
+void dosimetry_part_recovery(struct dosimetry_time_point *point, const struct dosimetry_plan *plan,
+			     const struct dosimetry_input *input)
+{
+	for (int i = 0; i < input->n_vois; i++) {
+		point->part_recovery_ratio[i] = NAN;
 		if (plan->part_apart[i])
 			point->part_recovery_ratio[i] =
-			    sums->part_activity_mbq[i] /
+			    point->part_recovered_mbq[i] /
 			    injected_through(input, i, point->after_injection);
 	}
 }
 
-void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_recovery *sums,
+void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_running *sums,
 		       const struct dosimetry_interval *between, const struct dosimetry_plan *plan,
 		       const struct dosimetry_delta *delta, const struct volume *carried,
 		       const struct dosimetry_regions *regions, const struct dosimetry_input *input)
@@ -53,7 +62,7 @@ void dosimetry_recover(struct dosimetry_time_point *point, struct dosimetry_reco
 	point->recovered_activity_mbq = point->recovered_mass_mg = point->recovery_ratio = NAN;
 	point->mass_increment_ratio = point->resampled_mass_ratio = NAN;
 	point->region_volume_ml = point->region_not_measured_ml = point->region_saturated_ml = NAN;
-	recover_parts(point, sums, between, plan, delta, regions, input);
+	recover_parts(point, sums, between, delta, regions, input);
 	if (!regions->liver.coverage)
 		return;
 

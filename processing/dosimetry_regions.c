@@ -1,5 +1,5 @@
 /* dosimetry_regions.c - the regions of recovery as a scan's grid sees them. */
-#include "dosimetry_parts.h"
+#include "dosimetry_warp.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -267,12 +267,30 @@ static bool side_by_side(const struct grid *moved, const struct grid *scan)
 	return true;
 }
 
+static enum status_code carry_warped(struct carrying *carrying,
+				     const struct dosimetry_regions *regions,
+				     const struct dosimetry_scan *scan,
+				     const struct dosimetry_input *input, int threads,
+				     struct status *st)
+{
+	for (int m = 0; m < carrying->count; m++) {
+		if (make_empty(carrying->to[m], &regions->grid, st) != STATUS_OK)
+			return st->code;
+	}
+	dosimetry_warp_masks(carrying->to, carrying->from, carrying->count,
+			     subsamples(&regions->grid, &regions->moved), scan, input, threads);
+	return STATUS_OK;
+}
+
 static enum status_code carry(struct carrying *carrying, const struct dosimetry_regions *regions,
-			      int threads, struct status *st)
+			      const struct dosimetry_scan *scan,
+			      const struct dosimetry_input *input, int threads, struct status *st)
 {
 	bool same = grid_same(&regions->moved, &regions->grid, GRID_TOLERANCE_MM);
 	if (carrying->count == 0)
 		return STATUS_OK;
+	if (scan->deformation)
+		return carry_warped(carrying, regions, scan, input, threads, st);
 	if (!same && !side_by_side(&regions->moved, &regions->grid))
 		return carry_turned(carrying, &regions->moved, &regions->grid, threads, st);
 	for (int m = 0; m < carrying->count; m++) {
@@ -308,7 +326,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 {
 	struct grid moved;
 	dosimetry_move_grid(&moved, input->result_grid, scan);
-	if (regions->made &&
+	if (regions->made && !regions->warped && !scan->deformation &&
 	    grid_same(&regions->grid, &scan->map->r2star_per_s.grid, GRID_TOLERANCE_MM) &&
 	    grid_same(&regions->moved, &moved, GRID_TOLERANCE_MM))
 		return STATUS_OK;
@@ -319,6 +337,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 	regions->made = false;
 	regions->grid = scan->map->r2star_per_s.grid;
 	regions->moved = moved;
+	regions->warped = scan->deformation != NULL;
 	if (plan->liver >= 0) {
 		carrying.from[0] = &plan->liver_with_tumours;
 		carrying.to[0] = &regions->liver;
@@ -327,7 +346,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 		carrying.count = 2;
 	}
 	for (int i = 0; i < input->n_vois; i++) {
-		if (input->vois[i].role != VOI_PART || params->maps_only)
+		if (input->vois[i].role != VOI_PART)
 			continue;
 		if (join_part(&joined[i], i, plan, input, st) != STATUS_OK)
 			goto out;
@@ -335,7 +354,7 @@ enum status_code dosimetry_regions_make(struct dosimetry_regions *regions,
 		carrying.to[carrying.count] = &regions->part[i];
 		carrying.count++;
 	}
-	if (carry(&carrying, regions, params->threads, st) == STATUS_OK)
+	if (carry(&carrying, regions, scan, input, params->threads, st) == STATUS_OK)
 		regions->made = true;
 out:
 	for (int i = 0; i < input->n_vois; i++)

@@ -7,11 +7,6 @@
 #include "figures_parts.h"
 #include "json.h"
 
-bool figures_of_regions(const struct figures_input *input)
-{
-	return !input->params || !input->params->maps_only;
-}
-
 static const char *role_name(enum voi_role role)
 {
 	switch (role) {
@@ -188,7 +183,7 @@ static void write_vois(struct json *json, const struct figures_input *input,
 		       const struct dosimetry_time_point *point)
 {
 	json_begin_array(json, "vois");
-	for (int i = 0; figures_of_regions(input) && i < input->n_vois; i++) {
+	for (int i = 0; !input->regions_left_out && i < input->n_vois; i++) {
 		json_begin_object(json, NULL);
 		json_text(json, "name", input->vois[i].name);
 		json_text(json, "role", role_name(input->vois[i].role));
@@ -201,7 +196,7 @@ static void write_vois(struct json *json, const struct figures_input *input,
 	}
 	json_end_array(json);
 	json_begin_array(json, "healthy");
-	for (int i = 0; figures_of_regions(input) && i < point->n_healthy; i++) {
+	for (int i = 0; !input->regions_left_out && i < point->n_healthy; i++) {
 		char name[300];
 		figures_healthy_name(name, input, &point->healthy[i]);
 		json_begin_object(json, NULL);
@@ -222,7 +217,7 @@ static void write_time_point(struct json *json, const struct figures_input *inpu
 	json_number(json, "recovered_activity_mbq", point->recovered_activity_mbq);
 	json_number(json, "recovery_ratio", point->recovery_ratio);
 	json_number(json, "recovery_standard_uncertainty",
-		    figures_of_regions(input) ? point->recovery_uncertainty : (double)NAN);
+		    !input->regions_left_out ? point->recovery_uncertainty : (double)NAN);
 	json_number(json, "injected_mass_mg", point->injected_mass_mg);
 	json_number(json, "recovered_mass_mg", point->recovered_mass_mg);
 	json_number(json, "mass_increment_ratio", point->mass_increment_ratio);

@@ -68,9 +68,11 @@ struct figures_input {
 	int n_vois;
 	const char *const *warnings;
 	int n_warnings;
-	/* As the result was computed with; NULL: then no under-dosed levels and no advice. With
-	 * maps_only there are no figures of regions. */
+	/* As the result was computed with; NULL: then no under-dosed levels and no advice. */
 	const struct dosimetry_params *params;
+	/* Figures of a map: regions, uncertainty and trend hang on settings that are none of the
+	 * map's, and are left to the report. */
+	bool regions_left_out;
 	const struct report_alignment *alignments; /* NULL: none described */
 	int n_alignments;
 	const struct report_emission *emission; /* measurement_report_emission.h; NULL none */

@@ -8,10 +8,6 @@
 /* width columns, a dash for what was not measured */
 void figures_put(FILE *file, int width, int decimals, double value);
 
-/* Whether there are figures of regions: those of a map are left to the report, and what
- * dosimetry_run() skips for it (dosimetry.h: maps_only) is zero and not to be shown. */
-bool figures_of_regions(const struct figures_input *input);
-
 /* "Healthy liver", "Healthy PART". */
 void figures_healthy_name(char name[300], const struct figures_input *input,
 			  const struct dosimetry_healthy *healthy);

@@ -182,9 +182,9 @@ static void write_voi_table(FILE *file, const struct figures_input *input,
 	/* one character of two bytes */
 	fprintf(file, "  %-24s%10s%9s%9s%8s%9s%11s%6s  %s\n", "", "volume mL", "mean Gy", "± Gy",
 		"D90 Gy", "max Gy", "activ. MBq", "T/N", "trend");
-	for (int i = 0; figures_of_regions(input) && i < input->n_vois; i++)
+	for (int i = 0; !input->regions_left_out && i < input->n_vois; i++)
 		write_voi(file, input, point, i);
-	for (int i = 0; figures_of_regions(input) && i < point->n_healthy; i++) {
+	for (int i = 0; !input->regions_left_out && i < point->n_healthy; i++) {
 		const struct dosimetry_voi_result *figures = &point->healthy[i].figures;
 		char name[300];
 		figures_healthy_name(name, input, &point->healthy[i]);
@@ -195,7 +195,7 @@ static void write_voi_table(FILE *file, const struct figures_input *input,
 	}
 	if (input->n_vois == 0)
 		fputs("  no contours: dose maps only, no report\n", file);
-	else if (!figures_of_regions(input))
+	else if (input->regions_left_out)
 		fputs("  a dose map: figures of regions are in the report\n", file);
 	else
 		write_uncertainty_line(file, input->params);
@@ -212,7 +212,7 @@ static void write_recovery_table(FILE *file, const struct figures_input *input)
 		figures_put(file, 16, 1, point->recovered_activity_mbq);
 		figures_put(file, 14, 1, 100 * point->recovery_ratio);
 		figures_put(file, 8, 1,
-			    figures_of_regions(input) ? 100 * point->recovery_uncertainty
+			    !input->regions_left_out ? 100 * point->recovery_uncertainty
 						      : (double)NAN);
 		figures_put(file, 16, 1, point->residual_mm);
 		fputc('\n', file);

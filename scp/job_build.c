@@ -366,6 +366,7 @@ static enum status_code build_figures(struct job_output *output, const struct jo
 	    .warnings = warnings,
 	    .n_warnings = c->n_warnings,
 	    .params = &c->params,
+	    .regions_left_out = c->job->kind == JOB_MAP,
 	    .alignments = c->alignments,
 	    .n_alignments = c->n_alignments,
 	    .emission = c->emission ? &c->emission->report : NULL,

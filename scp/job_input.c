@@ -43,7 +43,6 @@ static void fill_params(struct job_case *c)
 			    config->specific_activity_uncertainty_percent,
 			    config->injected_activity_uncertainty_percent},
 	    .kernel = config->kernel,
-	    .maps_only = c->job->kind == JOB_MAP,
 	    .advice_limit_gy = config->advice_limit_gy,
 	    .threads = config->threads_per_worker,
 	};

@@ -187,7 +187,7 @@ static inline void scene_free(struct scene *s)
 static inline struct dosimetry_result scene_run(const struct scene *s)
 {
 	struct status st = STATUS_INIT;
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	assert_ok(dosimetry_run(&result, &s->input, &s->params, &st), &st);
 	return result;
 }

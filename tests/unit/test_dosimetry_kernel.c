@@ -77,7 +77,7 @@ static void a_grid_without_kernel_is_refused(void **state)
 {
 	(void)state;
 	struct scene *s = scene_new(1);
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	struct status st = STATUS_INIT;
 	fill_scan(s, 0, 0.1, 0.3, 0.2);
 	s->params.kernel = true;

@@ -259,7 +259,7 @@ static void treatment_free(struct treatment *t)
 
 static struct dosimetry_result run(const struct treatment *t)
 {
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	struct status st = STATUS_INIT;
 	assert_ok(dosimetry_run(&result, &t->input, &t->params, &st), &st);
 	return result;

@@ -189,7 +189,7 @@ static double recovered_share(bool sharp)
 	    .n_vois = 1,
 	};
 	struct dosimetry_params params = make_params();
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	assert_ok(dosimetry_run(&result, &input, &params, &st), &st);
 	const struct dosimetry_time_point *point = &result.time_points[0];
 	print_message("recovered %.1f of 656.7 mg, %.0f of 7880 MBq (%.2f %%); mean %.2f Gy; not "
@@ -278,7 +278,7 @@ static void inserts_are_linear_up_to_saturation(void **state)
 	    .n_vois = INSERTS,
 	};
 	struct dosimetry_params params = make_params();
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	assert_ok(dosimetry_run(&result, &input, &params, &st), &st);
 
 	double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0, highest = 0;

@@ -179,7 +179,7 @@ static void test_a_map_has_no_figures_of_regions(void **state)
 	char *text;
 
 	(void)state;
-	params.maps_only = true;
+	input.regions_left_out = true;
 	text = written(figures_write_json, &input);
 	assert_value(last_time_point(text), "", "recovery_standard_uncertainty", "null");
 	assert_null(strstr(text, "Healthy"));
@@ -192,7 +192,7 @@ static void test_a_map_has_no_figures_of_regions(void **state)
 	assert_null(strstr(text, " 5.5 "));
 	assert_non_null(strstr(text, "figures of regions are in the report"));
 	free(text);
-	params.maps_only = false;
+	input.regions_left_out = false;
 }
 
 /* What MRI cannot measure and the SPECT can: a dash beside its dose, never "nan". */

@@ -270,7 +270,7 @@ static void draw(struct drawn *drawn, const struct experiment *experiment, uint6
 	    .uncertainty = {RELAXIVITY_PERCENT, ACTIVITY_PERCENT, ACTIVITY_PERCENT},
 	    .advice_limit_gy = NAN,
 	    .threads = 1};
-	struct dosimetry_result result;
+	struct dosimetry_result result = {.n_time_points = 0};
 	struct status st = STATUS_INIT;
 	assert_ok(dosimetry_run(&result, &input, &params, &st), &st);
 	for (int scan = 0; scan < 2; scan++) {
