@@ -73,23 +73,21 @@ static enum status_code settle(struct deformation_fit *fit, struct status *st)
 static void find_jacobian(struct deformation *field, const struct volume *fixed)
 {
 	size_t columns = (size_t)fixed->grid.columns, rows = (size_t)fixed->grid.rows;
+	struct deformation_view view;
 
+	deformation_view_of(&view, field);
 	field->jacobian_least = INFINITY;
 	field->jacobian_most = -INFINITY;
 	for (size_t at = 0; at < grid_voxels(&fixed->grid); at++) {
 		const double voxel[3] = {(double)(at % columns), (double)(at / columns % rows),
 					 (double)(at / columns / rows)};
-		double point_mm[3], shift_mm[3], g[3][3], determinant;
+		double point_mm[3], shift_mm[3], gradient[3][3], determinant;
 
 		if (isnan(fixed->samples[at]))
 			continue;
 		grid_to_patient(&fixed->grid, voxel, point_mm);
-		deformation_displacement(shift_mm, g, field, point_mm);
-		for (int a = 0; a < 3; a++)
-			g[a][a] += 1;
-		determinant = g[0][0] * (g[1][1] * g[2][2] - g[1][2] * g[2][1]) -
-			      g[0][1] * (g[1][0] * g[2][2] - g[1][2] * g[2][0]) +
-			      g[0][2] * (g[1][0] * g[2][1] - g[1][1] * g[2][0]);
+		deformation_view_displacement(shift_mm, gradient, &view, point_mm);
+		determinant = deformation_jacobian(gradient);
 		field->jacobian_least = fmin(field->jacobian_least, determinant);
 		field->jacobian_most = fmax(field->jacobian_most, determinant);
 	}
@@ -150,24 +148,25 @@ static enum status_code fit_levels(struct deformation_fit *fit, double *field, d
 	return STATUS_OK;
 }
 
-static void judge(bool *kept, char why[200], const struct deformation *field, bool better)
+static enum deformation_verdict judge(char why[200], const struct deformation *field, bool better)
 {
-	*kept = false;
-	if (!better)
+	if (!better) {
 		snprintf(why, 200, "the deformation is not better than the rigid answer");
-	else if (!(field->jacobian_least >= DEFORMATION_JACOBIAN_LEAST &&
-		   field->jacobian_most <= DEFORMATION_JACOBIAN_MOST))
-		snprintf(why, 200,
-			 "the deformation changes volumes by a factor of %.2f to %.2f, outside "
-			 "%.1f to %.1f",
-			 field->jacobian_least, field->jacobian_most, DEFORMATION_JACOBIAN_LEAST,
-			 DEFORMATION_JACOBIAN_MOST);
-	else
-		*kept = true;
+		return DEFORMATION_NOT_BETTER;
+	}
+	if (field->jacobian_least >= DEFORMATION_JACOBIAN_LEAST &&
+	    field->jacobian_most <= DEFORMATION_JACOBIAN_MOST)
+		return DEFORMATION_KEPT;
+	snprintf(why, 200,
+		 "the deformation changes volumes by a factor of %.2f to %.2f, outside %.1f to "
+		 "%.1f",
+		 field->jacobian_least, field->jacobian_most, DEFORMATION_JACOBIAN_LEAST,
+		 DEFORMATION_JACOBIAN_MOST);
+	return DEFORMATION_OUT_OF_RANGE;
 }
 
-static enum status_code find(struct deformation *made, bool *kept, char why[200],
-			     struct registration_problem *problem,
+static enum status_code find(struct deformation *made, enum deformation_verdict *verdict,
+			     char why[200], struct registration_problem *problem,
 			     const struct deformation_params *params, struct status *st)
 {
 	struct deformation_fit fit = {.problem = problem, .field = made};
@@ -191,8 +190,8 @@ static enum status_code find(struct deformation *made, bool *kept, char why[200]
 	if (code != STATUS_OK)
 		goto out;
 	find_jacobian(made, &problem->levels[0].fixed);
-	judge(kept, why, made, compare(&fit, vectors, vectors + fit.numbers));
-	if (*kept)
+	*verdict = judge(why, made, compare(&fit, vectors, vectors + fit.numbers));
+	if (*verdict == DEFORMATION_KEPT)
 		code = find_residual(&fit, st);
 out:
 	deformation_fit_leave(&fit);
@@ -201,7 +200,8 @@ out:
 	return code;
 }
 
-enum status_code deformation_find(struct deformation *deformation, bool *kept, char why[200],
+enum status_code deformation_find(struct deformation *deformation,
+				  enum deformation_verdict *verdict, char why[200],
 				  const struct volume *fixed, const struct volume *moving,
 				  const struct mask *region, const double rigid[RIGID_SIZE],
 				  const struct deformation_params *params, struct status *st)
@@ -213,12 +213,11 @@ enum status_code deformation_find(struct deformation *deformation, bool *kept, c
 						 .metric = REGISTRATION_LEAST_SQUARES,
 						 .threads = params->threads};
 	struct registration_problem problem;
-	struct deformation made;
+	struct deformation made = {.residual_mm = (double)NAN};
 
 	memset(&problem, 0, sizeof problem);
-	memset(&made, 0, sizeof made);
 	memset(deformation, 0, sizeof *deformation);
-	*kept = false;
+	*verdict = DEFORMATION_NOT_BETTER;
 	why[0] = '\0';
 	if (!(params->control_spacing_mm >= 10) || !(params->bending_weight >= 0))
 		return status_fail(st, STATUS_REFUSE,
@@ -230,10 +229,11 @@ enum status_code deformation_find(struct deformation *deformation, bool *kept, c
 	if (registration_levels_new(&problem, &input, rigid, st) != STATUS_OK)
 		return st->code;
 	memcpy(made.rigid, rigid, sizeof made.rigid);
-	if (find(&made, kept, why, &problem, params, st) == STATUS_OK && *kept)
-		*deformation = made;
-	else
+	if (find(&made, verdict, why, &problem, params, st) != STATUS_OK ||
+	    *verdict != DEFORMATION_KEPT)
 		deformation_free(&made);
+	if (st->code == STATUS_OK)
+		*deformation = made;
 	registration_problem_free(&problem);
 	return st->code;
 }

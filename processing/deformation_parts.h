@@ -8,9 +8,7 @@
  * first of the four points is at *first; false outside the lattice. */
 bool deformation_weights(double place, int size, int *first, double weight[4], double slope[4]);
 
-/* Displacement, mm, and (where not NULL) its derivative along patient axes: gradient[a][b] is
- * d displacement_a / d point_b. Nothing outside the lattice. */
-void deformation_displacement(double displacement_mm[3], double gradient[3][3],
-			      const struct deformation *deformation, const double from_mm[3]);
+/* Of I + gradient. */
+double deformation_jacobian(double gradient[3][3]);
 
 #endif

@@ -1,6 +1,6 @@
 /* dosimetry_artefact.c - what the baseline says about where a dose can be measured: the evaluated
  * region, and around it the dark and the artefact, as a scan sees them. */
-#include "dosimetry_parts.h"
+#include "dosimetry_warp.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -388,7 +388,9 @@ enum status_code dosimetry_carry_marks(uint8_t *marks,
 	dosimetry_move_to_baseline(&moved, scan, input);
 	carrying.to = marks;
 	carrying.from = grown ? grown : baseline->marks;
-	if (grid_same(&moved, carrying.baseline, GRID_TOLERANCE_MM)) {
+	if (scan->deformation) {
+		dosimetry_warp_marks(marks, carrying.from, carrying.baseline, scan, threads);
+	} else if (grid_same(&moved, carrying.baseline, GRID_TOLERANCE_MM)) {
 		memcpy(marks, carrying.from, grid_voxels(grid));
 	} else {
 		grid_map(&moved, carrying.baseline, carrying.matrix, carrying.offset);

@@ -1,5 +1,5 @@
 /* dosimetry_scan.c - on the scans' own grids: dR2*, and sums over the liver. */
-#include "dosimetry_parts.h"
+#include "dosimetry_warp.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -400,24 +400,35 @@ enum status_code dosimetry_subtract(struct dosimetry_delta *delta,
 	struct local_baseline local = {
 	    .packed = &baseline->packed, .after = scan->map, .region_mean_per_s = NAN};
 	struct subtraction subtraction = {.delta = delta, .local = &local};
+	struct resample_packed warped = {.samples = NULL};
 	struct grid moved;
 
 	dosimetry_move_to_baseline(&moved, scan, input);
-	resample_packed_find_way(&local.way, &moved, &baseline->packed);
+	if (scan->deformation) {
+		if (dosimetry_warp_check(scan, input, st) != STATUS_OK ||
+		    dosimetry_warp_baseline(&warped, baseline, scan, params->threads, st) !=
+			STATUS_OK)
+			return st->code;
+		local.packed = &warped;
+		moved = *grid;
+	}
+	resample_packed_find_way(&local.way, &moved, local.packed);
 	if (make_room(delta, grid, st) != STATUS_OK ||
 	    dosimetry_carry_marks(delta->marks, baseline, scan, input, params->threads, st) !=
 		STATUS_OK ||
 	    find_region_mean(&local, &delta->region_baseline_r2star_per_s, regions, params, st) !=
 		STATUS_OK ||
 	    find_s0_scale(&delta->s0_scale, &local, params->threads, st) != STATUS_OK)
-		return st->code;
+		goto out;
 	delta->flags = compare_protocol(&input->baseline, scan);
 	subtraction.gone_below = S0_GONE * (float)delta->s0_scale;
 	parallel_for((size_t)grid->rows * (size_t)grid->slices, ROWS_PER_PIECE, params->threads,
 		     subtract_rows, &subtraction);
-	if (subtract_few_echo_voxels(delta, &local, st) != STATUS_OK)
-		return st->code;
-	return dosimetry_find_moved_void(delta, scan, baseline, &regions->liver, st);
+	if (subtract_few_echo_voxels(delta, &local, st) == STATUS_OK)
+		(void)!dosimetry_find_moved_void(delta, scan, baseline, &regions->liver, st);
+out:
+	resample_packed_free(&warped);
+	return st->code;
 }
 
 void dosimetry_delta_free(struct dosimetry_delta *delta)

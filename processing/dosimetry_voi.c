@@ -1,5 +1,5 @@
 /* dosimetry_voi.c - on the result grid: the figures of each VOI at one time point. */
-#include "dosimetry_parts.h"
+#include "dosimetry_warp.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +23,8 @@ struct figures {
 	const struct dosimetry_params *params;
 	const struct dosimetry_delta *delta;
 	double matrix[3][3], offset[3]; /* result voxel -> scan voxel */
+	bool warped;			/* not by these, but by: */
+	struct dosimetry_warp_way way;
 	double residual_mm; /* the larger of the scan's and the baseline's; NaN: neither known */
 	bool doubts_matter; /* some voxel has a value with a doubt */
 	struct status status[2 * DOSIMETRY_MAX_VOIS];
@@ -33,10 +35,15 @@ static bool nearest_voxel(size_t *voxel, const struct figures *f, int column, in
 {
 	const struct grid *grid = &f->delta->delta_r2star_per_s.grid;
 	const int size[3] = {grid->columns, grid->rows, grid->slices};
+	const double result_voxel[3] = {column, row, slice};
+	double warped[3], unused;
 	int at[3];
+	if (f->warped && !dosimetry_warp_back(warped, &unused, &f->way, result_voxel, NULL))
+		return false;
 	for (int axis = 0; axis < 3; axis++) {
-		double place = f->matrix[axis][0] * column + f->matrix[axis][1] * row +
-			       f->matrix[axis][2] * slice + f->offset[axis];
+		double place = f->warped ? warped[axis]
+					 : f->matrix[axis][0] * column + f->matrix[axis][1] * row +
+					       f->matrix[axis][2] * slice + f->offset[axis];
 		if (!(place >= -0.5 && place < size[axis] - 0.5))
 			return false;
 		at[axis] = (int)(place + 0.5);
@@ -290,6 +297,9 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	struct grid moved;
 	dosimetry_move_grid(&moved, input->result_grid, scan);
 	grid_map(&moved, &delta->delta_r2star_per_s.grid, f->matrix, f->offset);
+	f->warped = scan->deformation != NULL;
+	if (f->warped)
+		dosimetry_warp_find_way(&f->way, scan, input);
 	size_t voxels = grid_voxels(&delta->delta_r2star_per_s.grid);
 	f->residual_mm = fmax(scan->residual_mm, input->baseline.residual_mm);
 	f->doubts_matter = memchr(delta->state, R2STAR_SATURATED, voxels) ||

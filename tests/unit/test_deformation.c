@@ -87,17 +87,18 @@ static void finds_a_bump(void **state)
 	struct pair pair;
 	double square = 0, n = 0;
 	char why[200];
-	bool kept;
+	enum deformation_verdict verdict;
 
 	(void)state;
 	make(&pair, bump, 8);
-	assert_ok(deformation_find(&deformation, &kept, why, &pair.fixed, &pair.moving,
+	assert_ok(deformation_find(&deformation, &verdict, why, &pair.fixed, &pair.moving,
 				   &pair.region, pair.truth, &usual, &st),
 		  &st);
 	print_message("%s; Jacobian %.3f to %.3f, metric %.4g -> %.4g, residual %.3f mm\n",
-		      kept ? "kept" : why, deformation.jacobian_least, deformation.jacobian_most,
-		      deformation.metric_rigid, deformation.metric_end, deformation.residual_mm);
-	assert_true(kept);
+		      verdict == DEFORMATION_KEPT ? "kept" : why, deformation.jacobian_least,
+		      deformation.jacobian_most, deformation.metric_rigid, deformation.metric_end,
+		      deformation.residual_mm);
+	assert_int_equal(verdict, DEFORMATION_KEPT);
 	error_rms_mm(before_mm, NULL, pair.truth);
 	error_rms_mm(after_mm, &deformation, pair.truth);
 	print_message("error rms x %.3f y %.3f z %.3f mm, before z %.3f mm\n", after_mm[0],
@@ -135,14 +136,14 @@ static void noise_is_not_deformed(void **state)
 	struct deformation deformation;
 	struct pair pair;
 	char why[200];
-	bool kept;
+	enum deformation_verdict verdict;
 
 	(void)state;
 	make(&pair, NULL, 16);
-	assert_ok(deformation_find(&deformation, &kept, why, &pair.fixed, &pair.moving,
+	assert_ok(deformation_find(&deformation, &verdict, why, &pair.fixed, &pair.moving,
 				   &pair.region, pair.truth, &usual, &st),
 		  &st);
-	assert_false(kept);
+	assert_int_equal(verdict, DEFORMATION_NOT_BETTER);
 	assert_string_equal(why, "the deformation is not better than the rigid answer");
 	assert_null(deformation.displacement_mm);
 	pair_free(&pair);
@@ -155,17 +156,17 @@ static void a_folding_field_is_not_kept(void **state)
 	struct deformation deformation;
 	struct pair pair;
 	char why[200];
-	bool kept;
+	enum deformation_verdict verdict;
 
 	(void)state;
 	loose.bending_weight = 0;
 	loose.control_spacing_mm = 12;
 	make(&pair, fold, 4);
-	assert_ok(deformation_find(&deformation, &kept, why, &pair.fixed, &pair.moving,
+	assert_ok(deformation_find(&deformation, &verdict, why, &pair.fixed, &pair.moving,
 				   &pair.region, pair.truth, &loose, &st),
 		  &st);
 	print_message("%s\n", why);
-	assert_false(kept);
+	assert_int_equal(verdict, DEFORMATION_OUT_OF_RANGE);
 	assert_non_null(strstr(why, "changes volumes by a factor"));
 	assert_null(deformation.displacement_mm);
 	pair_free(&pair);
@@ -178,19 +179,19 @@ static void same_bits_with_any_number_of_threads(void **state)
 	struct status st = STATUS_INIT;
 	struct pair pair;
 	char why[200];
-	bool kept;
+	enum deformation_verdict verdict;
 
 	(void)state;
 	one.threads = 1;
 	make(&pair, bump, 8);
-	assert_ok(deformation_find(&a, &kept, why, &pair.fixed, &pair.moving, &pair.region,
+	assert_ok(deformation_find(&a, &verdict, why, &pair.fixed, &pair.moving, &pair.region,
 				   pair.truth, &usual, &st),
 		  &st);
-	assert_true(kept);
-	assert_ok(deformation_find(&b, &kept, why, &pair.fixed, &pair.moving, &pair.region,
+	assert_int_equal(verdict, DEFORMATION_KEPT);
+	assert_ok(deformation_find(&b, &verdict, why, &pair.fixed, &pair.moving, &pair.region,
 				   pair.truth, &one, &st),
 		  &st);
-	assert_true(kept);
+	assert_int_equal(verdict, DEFORMATION_KEPT);
 	assert_memory_equal(a.displacement_mm, b.displacement_mm,
 			    3 * grid_voxels(&a.control) * sizeof *a.displacement_mm);
 	assert_true(a.residual_mm == b.residual_mm);
