@@ -151,6 +151,11 @@ bool dataset_is_lossy(const struct dataset *ds) DATASET_NOTHROW;
 enum status_code dataset_get_frame(struct dataset *ds, unsigned frame, float *values, size_t count,
 				   struct status *st) DATASET_NOTHROW STATUS_CHECKED;
 
+/* The same as words; a negative value is its two's complement. */
+enum status_code dataset_get_frame_words(struct dataset *ds, unsigned frame, uint16_t *words,
+					 size_t count,
+					 struct status *st) DATASET_NOTHROW STATUS_CHECKED;
+
 /* The attributes of Image Pixel are the caller's. */
 enum status_code dataset_set_pixels_u16(struct dataset *ds, const uint16_t *values, size_t count,
 					struct status *st) DATASET_NOTHROW STATUS_CHECKED;

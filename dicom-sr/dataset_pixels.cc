@@ -76,59 +76,93 @@ static enum status_code read_format(struct pixel_format &format, const struct da
 	return STATUS_OK;
 }
 
-/* Bits outside the stored ones may hold anything (overlays once lived there) and are dropped. */
-template <typename Word>
-static void unpack(float *values, const Word *words, size_t count,
+/* Bits outside the stored ones may hold anything (overlays once lived there) and are dropped; what
+ * is left becomes a number of 16 bits, with or without a sign, and then what the caller wants. */
+template <typename Value, typename Word>
+static void unpack(Value *values, const Word *words, size_t count,
 		   const struct pixel_format &format)
 {
-	unsigned up = 32 - format.stored - format.shift, down = 32 - format.stored;
+	unsigned up = 16 - format.stored - format.shift, down = 16 - format.stored;
 	if (format.is_signed)
 		for (size_t i = 0; i < count; i++)
-			values[i] = static_cast<float>(
-			    static_cast<int32_t>(static_cast<uint32_t>(words[i]) << up) >> down);
+			values[i] = static_cast<Value>(static_cast<int16_t>(
+			    static_cast<int16_t>(static_cast<uint16_t>(words[i] << up)) >> down));
 	else
 		for (size_t i = 0; i < count; i++)
-			values[i] = static_cast<float>(
-			    static_cast<int32_t>((static_cast<uint32_t>(words[i]) << up) >> down));
+			values[i] = static_cast<Value>(
+			    static_cast<uint16_t>(static_cast<uint16_t>(words[i] << up) >> down));
+}
+
+/* The words of one frame, as they lie in the data set: 8 or 16 bits each. */
+struct frame_words {
+	struct pixel_format format;
+	const Uint8 *bytes;
+	const Uint16 *words;
+};
+
+static enum status_code find_frame(struct frame_words &found, struct dataset *ds, unsigned frame,
+				   size_t count, struct status *st)
+{
+	struct pixel_format &format = found.format;
+	enum status_code code = pixels_decode(ds, st);
+	if (code == STATUS_OK)
+		code = read_format(format, ds, st);
+	if (code != STATUS_OK)
+		return code;
+	size_t size = format.rows * format.columns;
+	if (count != size || frame >= format.frames)
+		return status_fail(st, STATUS_REFUSE,
+				   "frame %u of %zu values wanted, the image has %zu frames of %zu",
+				   frame + 1, count, format.frames, size);
+	DcmElement *element = path_element(ds, AT(TAG_PixelData));
+	if (!element)
+		return status_fail(st, STATUS_REFUSE, "no pixel data");
+	size_t needed = size * format.frames * (format.allocated / 8);
+	size_t length = element->getLength();
+	if (length != needed + (needed & 1))
+		return status_fail(st, STATUS_REFUSE,
+				   "pixel data hold %zu bytes, %zu rows x %zu columns x "
+				   "%zu frames need %zu",
+				   length, format.rows, format.columns, format.frames, needed);
+	Uint8 *bytes = nullptr;
+	Uint16 *words = nullptr;
+	if (format.allocated == 8 && element->getUint8Array(bytes).good() && bytes)
+		found.bytes = bytes + frame * size;
+	else if (format.allocated == 16 && element->getUint16Array(words).good() && words)
+		found.words = words + frame * size;
+	else
+		return status_fail(st, STATUS_REFUSE, "pixel data cannot be read");
+	return STATUS_OK;
+}
+
+template <typename Value>
+static enum status_code get_frame(struct dataset *ds, unsigned frame, Value *values, size_t count,
+				  struct status *st) noexcept
+{
+	return guard(st, [&] {
+		struct frame_words found = {};
+		enum status_code code = find_frame(found, ds, frame, count, st);
+		if (code != STATUS_OK)
+			return code;
+		if (found.bytes)
+			unpack(values, found.bytes, count, found.format);
+		else
+			unpack(values, found.words, count, found.format);
+		return STATUS_OK;
+	});
 }
 
 extern "C" enum status_code dataset_get_frame(struct dataset *ds, unsigned frame, float *values,
 					      size_t count, struct status *st) noexcept
 {
-	return guard(st, [&] {
-		enum status_code code = pixels_decode(ds, st);
-		struct pixel_format format = {};
-		if (code == STATUS_OK)
-			code = read_format(format, ds, st);
-		if (code != STATUS_OK)
-			return code;
-		size_t size = format.rows * format.columns;
-		if (count != size || frame >= format.frames)
-			return status_fail(
-			    st, STATUS_REFUSE,
-			    "frame %u of %zu values wanted, the image has %zu frames of %zu",
-			    frame + 1, count, format.frames, size);
-		DcmElement *element = path_element(ds, AT(TAG_PixelData));
-		if (!element)
-			return status_fail(st, STATUS_REFUSE, "no pixel data");
-		size_t needed = size * format.frames * (format.allocated / 8);
-		size_t length = element->getLength();
-		if (length != needed + (needed & 1))
-			return status_fail(st, STATUS_REFUSE,
-					   "pixel data hold %zu bytes, %zu rows x %zu columns x "
-					   "%zu frames need %zu",
-					   length, format.rows, format.columns, format.frames,
-					   needed);
-		Uint8 *bytes = nullptr;
-		Uint16 *words = nullptr;
-		if (format.allocated == 8 && element->getUint8Array(bytes).good() && bytes)
-			unpack(values, bytes + frame * size, size, format);
-		else if (format.allocated == 16 && element->getUint16Array(words).good() && words)
-			unpack(values, words + frame * size, size, format);
-		else
-			return status_fail(st, STATUS_REFUSE, "pixel data cannot be read");
-		return STATUS_OK;
-	});
+	return get_frame(ds, frame, values, count, st);
+}
+
+extern "C" enum status_code dataset_get_frame_words(struct dataset *ds, unsigned frame,
+						    uint16_t *words, size_t count,
+						    struct status *st) noexcept
+{
+	return get_frame(ds, frame, words, count, st);
 }
 
 extern "C" enum status_code dataset_set_pixels_u16(struct dataset *ds, const uint16_t *values,

@@ -121,7 +121,6 @@ static enum status_code add_pixels(struct digest *digest, struct dataset *ds, st
 		columns = dataset_get_int(ds, AT(TAG_Columns), 0);
 	int64_t frames = dataset_get_int(ds, AT(TAG_NumberOfFrames), 1);
 	size_t count;
-	float *values;
 	uint16_t *words;
 	enum status_code code = STATUS_OK;
 
@@ -131,19 +130,14 @@ static enum status_code add_pixels(struct digest *digest, struct dataset *ds, st
 				   "impossible image size: %lld rows, %lld columns, %lld frames",
 				   (long long)rows, (long long)columns, (long long)frames);
 	count = (size_t)rows * (size_t)columns;
-	values = malloc(count * sizeof(*values));
 	words = malloc(count * sizeof(*words));
-	if (!values || !words)
+	if (!words)
 		code = status_fail(st, STATUS_RETRY, "no memory for an image of %zu pixels", count);
 	for (unsigned frame = 0; code == STATUS_OK && frame < frames; frame++) {
-		code = dataset_get_frame(ds, frame, values, count, st);
-		if (code != STATUS_OK)
-			break;
-		for (size_t i = 0; i < count; i++)
-			words[i] = (uint16_t)(int32_t)values[i];
-		digest_bytes(digest, words, count * sizeof(*words));
+		code = dataset_get_frame_words(ds, frame, words, count, st);
+		if (code == STATUS_OK)
+			digest_bytes(digest, words, count * sizeof(*words));
 	}
-	free(values);
 	free(words);
 	return code;
 }

@@ -431,6 +431,29 @@ out:
 	return code;
 }
 
+/* Only the rows and slices that an outline reaches are looked at: the rest of a fine grid is memory
+ * that nobody has touched yet. */
+static void update_bounds(struct mask *mask, const struct drawing *drawing)
+{
+	int first_row = mask->grid.rows, last_row = -1;
+
+	for (int p = 0; p < drawing->n_planes; p++) {
+		const struct plane *plane = &drawing->planes[p];
+
+		if (plane->n_corners < 2)
+			continue;
+		int top = (int)plane->corners[0];
+		int bottom = (int)plane->corners[plane->n_corners - 1];
+
+		first_row = top < first_row ? top : first_row;
+		last_row = bottom > last_row ? bottom : last_row;
+	}
+	if (last_row >= mask->grid.rows)
+		last_row = mask->grid.rows - 1;
+	mask_update_bounds_within(mask, first_row, last_row, slice_of(&drawing->planes[0]),
+				  slice_of(&drawing->planes[drawing->n_planes - 1]));
+}
+
 enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
 				    const struct mask_contour *contours, int n_contours,
 				    int *interpolated_slices, struct status *st)
@@ -445,7 +468,7 @@ enum status_code mask_from_contours(struct mask *mask, const struct grid *grid,
 	if (code == STATUS_OK)
 		code = rasterise(&result, &drawing, &interpolated, st);
 	if (code == STATUS_OK) {
-		mask_update_bounds(&result);
+		update_bounds(&result, &drawing);
 		if (result.last[2] < 0)
 			code = status_fail(st, STATUS_REFUSE,
 					   "the contours enclose nothing inside the image");

@@ -29,17 +29,18 @@ static void instance_from_row(struct catalogue_instance *instance, sqlite3_stmt 
 	for (int i = 0; i < catalogue_n_columns; i++) {
 		const struct catalogue_column *column = &catalogue_columns[i];
 		char *member = (char *)&instance->info + column->offset;
-		int at = CATALOGUE_FIRST_COLUMN + i;
-		double number = sql_double(query, at);
-		int integer = sql_int(query, at);
+		int at = CATALOGUE_FIRST_COLUMN + i, integer;
+		double number;
 		switch (column->kind) {
 		case CATALOGUE_TEXT:
 			sql_text(query, at, member, column->size);
 			break;
 		case CATALOGUE_INTEGER:
+			integer = sql_int(query, at);
 			memcpy(member, &integer, sizeof integer);
 			break;
 		case CATALOGUE_REAL:
+			number = sql_double(query, at);
 			memcpy(member, &number, sizeof number);
 			break;
 		}

@@ -12,29 +12,51 @@
 
 #define PROGRESS_FILES 1000
 #define MAX_DEPTH      32
+#define FILES_AT_ONCE  256
 
-static enum status_code index_path(struct dose_run *run, const char *path, int depth,
+/* Files found by the walk that were not read yet: several are read at once. */
+struct waiting {
+	struct dose_run *run;
+	struct indexer_file files[FILES_AT_ONCE];
+	char *paths[FILES_AT_ONCE]; /* owned */
+	int count;
+};
+
+static enum status_code index_path(struct waiting *waiting, const char *path, int depth,
 				   struct status *st);
 
-static enum status_code index_file(struct dose_run *run, const char *path, struct status *st)
+/* A file that cannot be opened may be one of the images: that is not silently passed over. */
+static enum status_code index_waiting(struct waiting *waiting, struct status *st)
 {
-	char words[240];
-	bool used = false;
-	struct status own = STATUS_INIT;
-	run->files++;
-	if (indexer_add_file(&used, words, run->store, run->config, path, &run->touched, &own) !=
-	    STATUS_OK) {
-		/* a file that cannot be opened may be one of the images: not silently passed over
-		 */
-		return status_fail(st, own.code, "%s", own.text);
+	struct dose_run *run = waiting->run;
+	if (st->code == STATUS_OK)
+		(void)!indexer_add_files(waiting->files, waiting->count, run->store, run->config,
+					 &run->touched, st);
+	for (int i = 0; i < waiting->count && st->code == STATUS_OK; i++) {
+		const struct indexer_file *file = &waiting->files[i];
+		run->files++;
+		run->used += file->used;
+		run->passed_over += !file->used;
+		if (!file->used && strcmp(file->words, "not DICOM") != 0 &&
+		    strstr(file->words, "not an input") == NULL)
+			fprintf(stderr, "passed over: %s: %s\n", file->path, file->words);
+		if (run->files % PROGRESS_FILES == 0)
+			fprintf(stderr, "read %d files, %d used\n", run->files, run->used);
 	}
-	run->used += used;
-	run->passed_over += !used;
-	if (!used && strcmp(words, "not DICOM") != 0 && strstr(words, "not an input") == NULL)
-		fprintf(stderr, "passed over: %s: %s\n", path, words);
-	if (run->files % PROGRESS_FILES == 0)
-		fprintf(stderr, "read %d files, %d used\n", run->files, run->used);
-	return STATUS_OK;
+	for (int i = 0; i < waiting->count; i++)
+		free(waiting->paths[i]);
+	waiting->count = 0;
+	return st->code;
+}
+
+static enum status_code index_file(struct waiting *waiting, const char *path, struct status *st)
+{
+	char *copy = strdup(path);
+	if (copy == NULL)
+		return status_fail(st, STATUS_RETRY, "no memory for a path");
+	waiting->paths[waiting->count] = copy;
+	waiting->files[waiting->count++].path = copy;
+	return waiting->count == FILES_AT_ONCE ? index_waiting(waiting, st) : STATUS_OK;
 }
 
 static int visible(const struct dirent *entry)
@@ -42,7 +64,7 @@ static int visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static enum status_code index_folder(struct dose_run *run, const char *path, int depth,
+static enum status_code index_folder(struct waiting *waiting, const char *path, int depth,
 				     struct status *st)
 {
 	struct dirent **entries = NULL;
@@ -55,7 +77,7 @@ static enum status_code index_folder(struct dose_run *run, const char *path, int
 			status_fail(st, STATUS_RETRY, "no memory for a path");
 		if (inner != NULL && st->code == STATUS_OK) {
 			sprintf(inner, "%s/%s", path, entries[i]->d_name);
-			(void)!index_path(run, inner, depth + 1, st);
+			(void)!index_path(waiting, inner, depth + 1, st);
 		}
 		free(inner);
 		free(entries[i]);
@@ -64,7 +86,7 @@ static enum status_code index_folder(struct dose_run *run, const char *path, int
 	return st->code;
 }
 
-static enum status_code index_path(struct dose_run *run, const char *path, int depth,
+static enum status_code index_path(struct waiting *waiting, const char *path, int depth,
 				   struct status *st)
 {
 	struct stat about, out;
@@ -76,24 +98,33 @@ static enum status_code index_path(struct dose_run *run, const char *path, int d
 		return status_fail(st, STATUS_CONFIG, "%s: %s", path, strerror(errno));
 	}
 	if (S_ISREG(about.st_mode))
-		return index_file(run, path, st);
+		return index_file(waiting, path, st);
 	if (!S_ISDIR(about.st_mode))
 		return STATUS_OK;
-	if (stat(run->out, &out) == 0 && out.st_dev == about.st_dev && out.st_ino == about.st_ino)
+	if (stat(waiting->run->out, &out) == 0 && out.st_dev == about.st_dev &&
+	    out.st_ino == about.st_ino)
 		return STATUS_OK; /* results of an earlier run are no input */
 	if (depth > MAX_DEPTH)
 		return status_fail(st, STATUS_CONFIG, "%s: more than %d folders deep", path,
 				   MAX_DEPTH);
-	return index_folder(run, path, depth, st);
+	return index_folder(waiting, path, depth, st);
 }
 
 enum status_code dose_index(struct dose_run *run, char **paths, int count, struct status *st)
 {
-	if (store_begin(run->store, st) != STATUS_OK)
-		return st->code;
-	for (int i = 0; i < count && st->code == STATUS_OK; i++)
-		(void)!index_path(run, paths[i], 0, st);
-	return store_finish(run->store, st);
+	struct waiting *waiting = malloc(sizeof *waiting);
+	if (waiting == NULL)
+		return status_fail(st, STATUS_RETRY, "no memory for a list of files");
+	waiting->run = run;
+	waiting->count = 0;
+	if (store_begin(run->store, st) == STATUS_OK) {
+		for (int i = 0; i < count && st->code == STATUS_OK; i++)
+			(void)!index_path(waiting, paths[i], 0, st);
+		(void)!index_waiting(waiting, st);
+		(void)!store_finish(run->store, st);
+	}
+	free(waiting);
+	return st->code;
 }
 
 void dose_remove_folder(const char *path)

@@ -1,17 +1,12 @@
-#include "indexer.h"
+#include "indexer_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "dicom_file.h"
 #include "log.h"
 #include "reception_log.h"
 #include "screen.h"
@@ -51,10 +46,9 @@ void indexer_touched_free(struct indexer_touched *touched)
 
 /* ---- one data set ---- */
 
-/* STATUS_REFUSE: it cannot be read, and st says why. expected UIDs may be NULL. */
-static enum status_code read_info(struct instance_info *info, const uint8_t *bytes, size_t size,
-				  const char *transfer_syntax_uid, const char *expected_class_uid,
-				  const char *expected_instance_uid, struct status *st)
+enum status_code indexer_read_info(struct instance_info *info, const uint8_t *bytes, size_t size,
+				   const char *transfer_syntax_uid, const char *expected_class_uid,
+				   const char *expected_instance_uid, struct status *st)
 {
 	struct screen_report report;
 	struct dataset *ds = NULL;
@@ -123,9 +117,9 @@ static enum status_code parse_record(void *user, const struct log_record_info *r
 			 "reading it crashed three times: please report it");
 	} else {
 		struct status own = STATUS_INIT;
-		if (read_info(&next->info, data, size, record->transfer_syntax_uid,
-			      record->sop_class_uid, record->sop_instance_uid,
-			      &own) == STATUS_RETRY)
+		if (indexer_read_info(&next->info, data, size, record->transfer_syntax_uid,
+				      record->sop_class_uid, record->sop_instance_uid,
+				      &own) == STATUS_RETRY)
 			return status_fail(st, STATUS_RETRY, "%s", own.text);
 		if (own.code != STATUS_OK)
 			snprintf(next->fault, sizeof next->fault, "%.239s", own.text);
@@ -294,105 +288,5 @@ enum status_code indexer_step(struct store *store, const struct config *config, 
 	free(names);
 	free(ended);
 	free(batch.pending);
-	return st->code;
-}
-
-/* ---- files ---- */
-
-static enum status_code read_file(uint8_t **bytes, size_t *size, const char *path, double max_mb,
-				  struct status *st)
-{
-	struct stat about;
-	uint8_t start[65536];
-	uint64_t offset;
-	char syntax[65];
-	ssize_t got;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &about) != 0) {
-		status_fail(st, STATUS_RETRY, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	*size = 0;
-	if (!S_ISREG(about.st_mode) || about.st_size < 16)
-		goto out; /* not DICOM: *bytes stays NULL */
-	got = pread(fd, start, sizeof start, 0);
-	if (got < 16 || !dicom_file_locate(&offset, syntax, start, (size_t)got))
-		goto out; /* told from its beginning, whatever its size */
-	if ((double)about.st_size > max_mb * 1048576) {
-		status_fail(st, STATUS_REFUSE, "larger than max-instance-mb");
-		goto out;
-	}
-	*bytes = malloc((size_t)about.st_size);
-	if (*bytes == NULL) {
-		status_fail(st, STATUS_RETRY, "no memory for %s", path);
-		goto out;
-	}
-	while (*size < (size_t)about.st_size) {
-		got = pread(fd, *bytes + *size, (size_t)about.st_size - *size, (off_t)*size);
-		if (got <= 0) {
-			status_fail(st, STATUS_RETRY, "%s: %s", path,
-				    got < 0 ? strerror(errno) : "has become shorter");
-			break;
-		}
-		*size += (size_t)got;
-	}
-out:
-	if (fd >= 0)
-		close(fd);
-	return st->code;
-}
-
-static enum status_code add_bytes(bool *used, char words[240], struct store *store,
-				  const uint8_t *bytes, size_t size, const char *path,
-				  struct indexer_touched *touched, struct status *st)
-{
-	struct catalogue_location where = {0};
-	struct instance_info info;
-	struct status own = STATUS_INIT;
-	enum catalogue_outcome outcome;
-	if (!dicom_file_locate(&where.offset, where.transfer_syntax_uid, bytes, size)) {
-		snprintf(words, 240, "not DICOM");
-		return STATUS_OK;
-	}
-	snprintf(where.path, sizeof where.path, "%s", path);
-	where.size = size - where.offset;
-	memset(&info, 0, sizeof info);
-	if (read_info(&info, bytes + where.offset, where.size, where.transfer_syntax_uid, NULL,
-		      NULL, &own) != STATUS_OK) {
-		if (own.code == STATUS_RETRY)
-			return status_fail(st, STATUS_RETRY, "%s", own.text);
-		snprintf(words, 240, "%.239s", own.text);
-		return catalogue_add_unreadable(store, &where, "", words, 0, st);
-	}
-	if (catalogue_add(&outcome, words, store, &info, &where, 0, st) != STATUS_OK)
-		return st->code;
-	*used = outcome == CATALOGUE_NEW;
-	if (*used)
-		return indexer_touch(touched, info.patient_id, info.patient_issuer, st);
-	return STATUS_OK;
-}
-
-enum status_code indexer_add_file(bool *used, char words[240], struct store *store,
-				  const struct config *config, const char *path,
-				  struct indexer_touched *touched, struct status *st)
-{
-	char resolved[PATH_MAX];
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	*used = false;
-	words[0] = '\0';
-	if (realpath(path, resolved) == NULL ||
-	    strlen(resolved) >= sizeof((struct catalogue_location *)0)->path)
-		return status_fail(st, STATUS_RETRY, "%s: %s", path, strerror(errno));
-	struct status own = STATUS_INIT;
-	if (read_file(&bytes, &size, resolved, config->max_instance_mb, &own) == STATUS_REFUSE)
-		snprintf(words, 240, "%.239s", own.text);
-	else if (own.code != STATUS_OK)
-		*st = own;
-	else if (bytes == NULL)
-		snprintf(words, 240, "not DICOM");
-	else
-		(void)!add_bytes(used, words, store, bytes, size, resolved, touched, st);
-	free(bytes);
 	return st->code;
 }

@@ -5,7 +5,7 @@
  * so nothing is catalogued twice or left out. Attempts are counted on disk before a batch is
  * parsed. After a crash the log goes on one instance at a time, and an instance that has killed the
  * indexer three times is catalogued as unreadable, with an alarm, and passed over.
- * indexer_add_file() does the same for one DICOM file (holmia dose).
+ * indexer_add_files() does the same for DICOM files (holmia dose).
  *
  *   log record --screen, parse--> info --catalogue_add--> used | the same again | unused |
  * quarantined
@@ -33,13 +33,19 @@ enum status_code indexer_step(struct store *store, const struct config *config, 
 			      int *indexed, struct indexer_touched *touched,
 			      struct status *st) STATUS_CHECKED;
 
-/* One file; part of the caller's transaction. used false with words for files that are not DICOM,
- * cannot be read, are no input, or repeat what is there ("not DICOM"). STATUS_RETRY: the file
- * cannot be opened, memory. */
-enum status_code indexer_add_file(bool *used, char words[240], struct store *store,
-				  const struct config *config, const char *path,
-				  struct indexer_touched *touched,
-				  struct status *st) STATUS_CHECKED;
+/* A file to be catalogued, and what became of it: used false with words for files that are not
+ * DICOM ("not DICOM"), cannot be read, are no input, or repeat what is there. */
+struct indexer_file {
+	const char *path; /* borrowed */
+	bool used;
+	char words[240];
+};
+/* Catalogues files in their order, the same whatever the number of threads that read them; part of
+ * the caller's transaction. STATUS_RETRY: a file cannot be opened, memory; those before it are
+ * catalogued then. */
+enum status_code indexer_add_files(struct indexer_file *files, int count, struct store *store,
+				   const struct config *config, struct indexer_touched *touched,
+				   struct status *st) STATUS_CHECKED;
 
 enum status_code indexer_touch(struct indexer_touched *touched, const char *patient_id,
 			       const char *patient_issuer, struct status *st) STATUS_CHECKED;

@@ -167,7 +167,10 @@ enum status_code sql_run(struct store *store, struct status *st, const char *sql
 void sql_text(sqlite3_stmt *query, int column, char *out, size_t size)
 {
 	const unsigned char *text = sqlite3_column_text(query, column);
-	snprintf(out, size, "%s", text == NULL ? "" : (const char *)text);
+	size_t length = text == NULL ? 0 : strnlen((const char *)text, size - 1);
+	if (length > 0)
+		memcpy(out, text, length);
+	out[length] = '\0';
 }
 
 int sql_int(sqlite3_stmt *query, int column)

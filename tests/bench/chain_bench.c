@@ -38,23 +38,26 @@ static int index_folder(struct bench *b, const char *folder, struct status *st)
 {
 	struct indexer_touched touched = {0};
 	struct dirent **names = NULL;
-	char path[4096], words[240];
-	int count = scandir(folder, &names, NULL, alphasort);
-	bool used;
+	int count = scandir(folder, &names, NULL, alphasort), n_files = 0;
+	struct indexer_file *files = calloc(count > 0 ? (size_t)count : 1, sizeof *files);
+	char(*paths)[4096] = calloc(count > 0 ? (size_t)count : 1, sizeof *paths);
 
-	if (count < 0 || store_begin(b->store, st) != STATUS_OK)
+	if (count < 0 || !files || !paths)
 		return fail("cannot read a folder of images");
 	for (int i = 0; i < count; i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
-		if (names[i]->d_name[0] != '.' &&
-		    indexer_add_file(&used, words, b->store, b->config, path, &touched, st) !=
-			STATUS_OK)
-			return fail(st->text);
+		snprintf(paths[n_files], sizeof *paths, "%s/%s", folder, names[i]->d_name);
+		files[n_files].path = paths[n_files];
+		n_files += names[i]->d_name[0] != '.';
 		free(names[i]);
 	}
+	if (store_begin(b->store, st) == STATUS_OK)
+		(void)!indexer_add_files(files, n_files, b->store, b->config, &touched, st);
+	(void)!store_finish(b->store, st);
 	free(names);
+	free(files);
+	free(paths);
 	indexer_touched_free(&touched);
-	return store_finish(b->store, st) == STATUS_OK ? 0 : fail(st->text);
+	return st->code == STATUS_OK ? 0 : fail(st->text);
 }
 
 static int plan(struct bench *b, struct status *st)

@@ -292,34 +292,79 @@ static void test_files(void **state)
 {
 	struct status st = STATUS_INIT;
 	struct indexer_touched touched = {0};
-	char path[128], words[240], syntax[65];
-	bool used = true;
+	struct indexer_file files[5];
+	char paths[5][128], syntax[65];
 	size_t size = 0;
 	uint64_t offset = 0;
 	(void)state;
 	uint8_t *file = make_file(&size, "1.3.1", 1);
-	write_path(path, "image.dcm", file, size);
-	assert_ok(indexer_add_file(&used, words, store, &config, path, &touched, &st), &st);
-	assert_true(used);
-	assert_int_equal(touched.count, 1);
 	assert_true(dicom_file_locate(&offset, syntax, file, size));
-	write_path(path, "bare", file + offset,
-		   size - offset); /* the same without preamble and header */
-	assert_ok(indexer_add_file(&used, words, store, &config, path, &touched, &st), &st);
-	assert_false(used);
-	assert_string_equal(words, "the same instance again");
-	write_path(path, "text", "Not a DICOM file, but long enough to be one.\n", 45);
-	assert_ok(indexer_add_file(&used, words, store, &config, path, &touched, &st), &st);
-	assert_false(used);
-	assert_string_equal(words, "not DICOM");
-	write_path(path, "cut.dcm", file, size - 20);
-	assert_ok(indexer_add_file(&used, words, store, &config, path, &touched, &st), &st);
-	assert_false(used);
-	assert_non_null(strstr(words, "malformed"));
-	assert_int_equal(
-	    indexer_add_file(&used, words, store, &config, "/nonexistent", &touched, &st),
-	    STATUS_RETRY);
+	write_path(paths[0], "image.dcm", file, size);
+	/* the same without preamble and header */
+	write_path(paths[1], "bare", file + offset, size - offset);
+	write_path(paths[2], "text", "Not a DICOM file, but long enough to be one.\n", 45);
+	write_path(paths[3], "cut.dcm", file, size - 20);
+	write_path(paths[4], "short", file, 15);
+	for (int i = 0; i < 5; i++)
+		files[i].path = paths[i];
+	assert_ok(indexer_add_files(files, 5, store, &config, &touched, &st), &st);
+	assert_true(files[0].used);
+	assert_int_equal(touched.count, 1);
+	assert_false(files[1].used);
+	assert_string_equal(files[1].words, "the same instance again");
+	assert_false(files[2].used);
+	assert_string_equal(files[2].words, "not DICOM");
+	assert_false(files[3].used);
+	assert_non_null(strstr(files[3].words, "malformed"));
+	assert_false(files[4].used);
+	assert_string_equal(files[4].words, "not DICOM");
 	free(file);
+	indexer_touched_free(&touched);
+}
+
+/* More files than are read at once: rows in the order of the files at any number of threads, and
+ * what precedes a file that cannot be opened is catalogued. */
+static void test_many_files(void **state)
+{
+	enum { MANY = 300 };
+	struct status st = STATUS_INIT;
+	struct indexer_touched touched = {0};
+	static struct indexer_file files[MANY + 2];
+	static char paths[MANY][128];
+	struct catalogue_patient *patient = NULL;
+	const int threads = config.threads_per_worker;
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		char uid[32], name[32];
+		size_t size = 0;
+		snprintf(uid, sizeof uid, "1.3.%d", i + 1);
+		snprintf(name, sizeof name, "%d.dcm", i);
+		uint8_t *file = make_file(&size, uid, i + 1);
+		write_path(paths[i], name, file, size);
+		free(file);
+		files[i].path = paths[i];
+	}
+	files[MANY].path = "/nonexistent";
+	files[MANY + 1].path = paths[0];
+	config.threads_per_worker = 3;
+	assert_int_equal(indexer_add_files(files, MANY + 2, store, &config, &touched, &st),
+			 STATUS_RETRY);
+	assert_non_null(strstr(st.text, "/nonexistent"));
+	config.threads_per_worker = threads;
+	status_clear(&st);
+	assert_ok(catalogue_load_patient(&patient, store, touched.patients[0].patient_id,
+					 touched.patients[0].patient_issuer, &st),
+		  &st);
+	assert_int_equal(patient->n_series, 1);
+	assert_int_equal(patient->series[0].n_instances, MANY);
+	for (int i = 0; i < MANY; i++) {
+		char uid[32];
+		snprintf(uid, sizeof uid, "1.3.%d", i + 1);
+		assert_true(files[i].used);
+		assert_string_equal(patient->series[0].instances[i].info.sop_instance_uid, uid);
+		assert_string_equal(patient->series[0].instances[i].where.path, paths[i]);
+	}
+	catalogue_patient_free(patient);
 	indexer_touched_free(&touched);
 }
 
@@ -334,6 +379,7 @@ int main(void)
 	    indexer_test(test_three_crashes_are_enough),
 	    indexer_test(test_two_crashes_lose_nothing),
 	    indexer_test(test_files),
+	    indexer_test(test_many_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,24 +72,29 @@ static void add_folder(struct node *node, const char *folder)
 {
 	struct status st = STATUS_INIT;
 	struct indexer_touched touched = {0};
-	char path[700], words[240];
+	char path[700];
 	snprintf(path, sizeof path, "%s/phantom/dicom/%s", root, folder);
 	struct dirent **names;
-	int count = scandir(path, &names, NULL, alphasort);
+	int count = scandir(path, &names, NULL, alphasort), n_files = 0;
 	assert_true(count > 2);
-	assert_ok(store_begin(node->store, &st), &st);
+	struct indexer_file *files = calloc((size_t)count, sizeof *files);
+	char(*paths)[700] = calloc((size_t)count, sizeof *paths);
+	assert_true(files && paths);
 	for (int i = 0; i < count; i++) {
-		bool used = false;
-		snprintf(path, sizeof path, "%s/phantom/dicom/%s/%s", root, folder,
+		snprintf(paths[n_files], sizeof *paths, "%s/phantom/dicom/%s/%s", root, folder,
 			 names[i]->d_name);
-		if (names[i]->d_name[0] != '.')
-			assert_ok(indexer_add_file(&used, words, node->store, node->config, path,
-						   &touched, &st),
-				  &st);
+		if (names[i]->d_name[0] != '.') {
+			files[n_files].path = paths[n_files];
+			n_files++;
+		}
 		free(names[i]);
 	}
+	assert_ok(store_begin(node->store, &st), &st);
+	assert_ok(indexer_add_files(files, n_files, node->store, node->config, &touched, &st), &st);
 	assert_ok(store_finish(node->store, &st), &st);
 	free(names);
+	free(files);
+	free(paths);
 	indexer_touched_free(&touched);
 }
 
@@ -279,8 +284,8 @@ static void add_contours(struct node *node, struct dataset *ds)
 {
 	struct status st = STATUS_INIT;
 	struct indexer_touched touched = {0};
-	char path[300], words[240];
-	bool used = false;
+	char path[300];
+	struct indexer_file file = {.path = path};
 	snprintf(path, sizeof path, "%s/later.dcm", node->spool);
 	assert_ok(dataset_set_string(ds, AT(TAG_SOPInstanceUID), "2.25.4711", &st), &st);
 	assert_ok(dataset_set_string(ds, AT(TAG_SeriesInstanceUID), "2.25.4712", &st), &st);
@@ -288,11 +293,10 @@ static void add_contours(struct node *node, struct dataset *ds)
 	assert_ok(dataset_write_file(ds, path, &st), &st);
 	dataset_free(ds);
 	assert_ok(store_begin(node->store, &st), &st);
-	assert_ok(indexer_add_file(&used, words, node->store, node->config, path, &touched, &st),
-		  &st);
+	assert_ok(indexer_add_files(&file, 1, node->store, node->config, &touched, &st), &st);
 	assert_ok(store_finish(node->store, &st), &st);
 	indexer_touched_free(&touched);
-	assert_true(used);
+	assert_true(file.used);
 }
 
 static void copy_contour(struct dataset *ds, unsigned to_roi, unsigned from_roi, unsigned contour,
