@@ -48,6 +48,18 @@ enum status_code mask_copy(struct mask *copy, const struct mask *mask, struct st
 	return STATUS_OK;
 }
 
+size_t mask_box_voxels(const struct mask *mask)
+{
+	size_t voxels = 1;
+
+	for (int a = 0; a < 3; a++) {
+		if (mask->last[a] < mask->first[a])
+			return 0;
+		voxels *= (size_t)(mask->last[a] - mask->first[a] + 1);
+	}
+	return voxels;
+}
+
 static const float *row_of(const struct mask *mask, int row, int slice)
 {
 	return mask->coverage +

@@ -62,6 +62,8 @@ void mask_update_bounds(struct mask *mask);
 /* The same where nothing is covered outside these rows and slices. */
 void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, int first_slice,
 			       int last_slice);
+/* Voxels in first..last. */
+size_t mask_box_voxels(const struct mask *mask);
 /* Empty again, to be filled anew on the same grid. */
 void mask_clear(struct mask *mask);
 

@@ -54,70 +54,116 @@ enum status_code mask_below(struct mask *part, const struct mask *mask, const st
 
 /* ---- pieces ---- */
 
-/* The box of a mask, with the number of the piece each voxel belongs to. */
-struct labels {
+/* The box of a mask with a rim of one voxel, so that neighbours need no questions about edges. */
+struct pieces {
 	const struct mask *mask;
-	int size[3];
-	uint32_t *label; /* 0: none yet */
-	size_t *waiting; /* voxels of the box whose neighbours are still to be asked */
+	size_t size[3];
+	float *share;	 /* coverage of what is asked about, else 0 */
+	uint32_t *label; /* number of the piece; 0: none yet */
+	size_t *waiting; /* voxels whose neighbours are still to be asked */
 };
 
-static float coverage_in_box(const struct labels *labels, size_t at)
+static void pieces_free(struct pieces *pieces)
 {
-	const struct mask *mask = labels->mask;
-	size_t columns = (size_t)labels->size[0], rows = (size_t)labels->size[1];
-	return mask->coverage[index_of(&mask->grid, mask->first[0] + (int)(at % columns),
-				       mask->first[1] + (int)(at / columns % rows),
-				       mask->first[2] + (int)(at / columns / rows))];
+	free(pieces->share);
+	free(pieces->label);
+	free(pieces->waiting);
 }
 
-static size_t visit(const struct labels *labels, size_t at, uint32_t label, size_t count)
+static size_t index_in_box(const struct pieces *pieces, int row, int slice)
 {
-	if (labels->label[at] == 0 && coverage_in_box(labels, at) > 0) {
-		labels->label[at] = label;
-		labels->waiting[count++] = at;
+	const struct mask *mask = pieces->mask;
+	return ((size_t)(slice - mask->first[2] + 1) * pieces->size[1] +
+		(size_t)(row - mask->first[1] + 1)) *
+		   pieces->size[0] +
+	       1;
+}
+
+/* The mask's coverage; with values only where they are below the limit, which NaN is not. */
+static enum status_code pieces_new(struct pieces *pieces, const struct mask *mask,
+				   const struct volume *values, double limit, struct status *st)
+{
+	size_t voxels = 1;
+	*pieces = (struct pieces){.mask = mask};
+	for (int a = 0; a < 3; a++) {
+		int size = mask->last[a] - mask->first[a] + 1;
+		pieces->size[a] = (size_t)(size > 0 ? size : 0) + 2;
+		voxels *= pieces->size[a];
+	}
+	pieces->share = calloc(voxels, sizeof *pieces->share);
+	pieces->label = calloc(voxels, sizeof *pieces->label);
+	pieces->waiting = malloc(voxels * sizeof *pieces->waiting);
+	if (!pieces->share || !pieces->label || !pieces->waiting)
+		return status_fail(st, STATUS_RETRY, "no memory for the pieces of a mask");
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t v = index_of(&mask->grid, mask->first[0], j, k);
+			float *to = pieces->share + index_in_box(pieces, j, k);
+			for (int i = mask->first[0]; i <= mask->last[0]; i++, v++, to++) {
+				if (!values || (double)values->samples[v] < limit)
+					*to = mask->coverage[v];
+			}
+		}
+	}
+	return STATUS_OK;
+}
+
+static size_t visit(const struct pieces *pieces, size_t at, uint32_t label, size_t count)
+{
+	if (pieces->label[at] == 0 && pieces->share[at] > 0) {
+		pieces->label[at] = label;
+		pieces->waiting[count++] = at;
 	}
 	return count;
 }
 
 /* Labels the piece that holds a voxel; returns its sum of coverages. */
-static double fill_piece(const struct labels *labels, size_t start, uint32_t label)
+static double fill_piece(const struct pieces *pieces, size_t start, uint32_t label)
 {
-	const size_t columns = (size_t)labels->size[0], rows = (size_t)labels->size[1];
-	const size_t slices = (size_t)labels->size[2], slice = columns * rows;
-	size_t count = visit(labels, start, label, 0);
+	const size_t row = pieces->size[0], slice = row * pieces->size[1];
+	size_t count = visit(pieces, start, label, 0);
 	double sum = 0;
 	while (count > 0) {
-		size_t at = labels->waiting[--count];
-		size_t i = at % columns, j = at / columns % rows, k = at / slice;
-		sum += (double)coverage_in_box(labels, at);
-		if (i > 0)
-			count = visit(labels, at - 1, label, count);
-		if (i + 1 < columns)
-			count = visit(labels, at + 1, label, count);
-		if (j > 0)
-			count = visit(labels, at - columns, label, count);
-		if (j + 1 < rows)
-			count = visit(labels, at + columns, label, count);
-		if (k > 0)
-			count = visit(labels, at - slice, label, count);
-		if (k + 1 < slices)
-			count = visit(labels, at + slice, label, count);
+		size_t at = pieces->waiting[--count];
+		sum += (double)pieces->share[at];
+		count = visit(pieces, at - 1, label, count);
+		count = visit(pieces, at + 1, label, count);
+		count = visit(pieces, at - row, label, count);
+		count = visit(pieces, at + row, label, count);
+		count = visit(pieces, at - slice, label, count);
+		count = visit(pieces, at + slice, label, count);
 	}
 	return sum;
 }
 
-static void copy_piece(struct mask *piece, const struct labels *labels, uint32_t wanted)
+/* Label of the largest piece, of equal ones the first in storage order; 0 without any. */
+static uint32_t find_largest(const struct pieces *pieces)
 {
-	const struct mask *mask = labels->mask;
-	size_t at = 0;
+	const size_t voxels = pieces->size[0] * pieces->size[1] * pieces->size[2];
+	uint32_t count = 0, largest = 0;
+	double most = 0;
+	for (size_t at = 0; at < voxels; at++) {
+		if (pieces->label[at] != 0 || !(pieces->share[at] > 0))
+			continue;
+		double sum = fill_piece(pieces, at, ++count);
+		if (sum > most) {
+			most = sum;
+			largest = count;
+		}
+	}
+	return largest;
+}
+
+static void copy_piece(struct mask *piece, const struct pieces *pieces, uint32_t wanted)
+{
+	const struct mask *mask = pieces->mask;
 	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
 		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t at = index_in_box(pieces, j, k);
 			for (int i = mask->first[0]; i <= mask->last[0]; i++, at++) {
-				if (labels->label[at] != wanted)
+				if (pieces->label[at] != wanted)
 					continue;
-				size_t v = index_of(&mask->grid, i, j, k);
-				piece->coverage[v] = mask->coverage[v];
+				piece->coverage[index_of(&mask->grid, i, j, k)] = pieces->share[at];
 				widen(piece, i, j, k);
 			}
 		}
@@ -126,43 +172,41 @@ static void copy_piece(struct mask *piece, const struct labels *labels, uint32_t
 
 enum status_code mask_largest_piece(struct mask *piece, const struct mask *mask, struct status *st)
 {
-	struct labels labels = {.mask = mask};
+	struct pieces pieces;
 	struct mask made = MASK_INIT;
-	size_t voxels = 1;
-	uint32_t pieces = 0, largest = 0;
-	double most = 0;
-
-	if (mask_new(&made, &mask->grid, st) != STATUS_OK)
-		return st->code;
-	for (int a = 0; a < 3; a++) {
-		labels.size[a] = mask->last[a] - mask->first[a] + 1;
-		voxels *= labels.size[a] > 0 ? (size_t)labels.size[a] : 0;
-	}
-	if (voxels > 0) {
-		labels.label = calloc(voxels, sizeof *labels.label);
-		labels.waiting = malloc(voxels * sizeof *labels.waiting);
-		if (!labels.label || !labels.waiting) {
-			(void)status_fail(st, STATUS_RETRY, "no memory for the pieces of a mask");
-			goto out;
-		}
-	}
-	for (size_t at = 0; at < voxels; at++) {
-		if (labels.label[at] != 0 || !(coverage_in_box(&labels, at) > 0))
-			continue;
-		double sum = fill_piece(&labels, at, ++pieces);
-		if (sum > most) {
-			most = sum;
-			largest = pieces;
-		}
-	}
+	uint32_t largest;
+	if (pieces_new(&pieces, mask, NULL, 0, st) != STATUS_OK ||
+	    mask_new(&made, &mask->grid, st) != STATUS_OK)
+		goto out;
+	largest = find_largest(&pieces);
 	if (largest > 0)
-		copy_piece(&made, &labels, largest);
+		copy_piece(&made, &pieces, largest);
 	*piece = made;
-	made.coverage = NULL;
 out:
-	free(labels.label);
-	free(labels.waiting);
-	mask_free(&made);
+	pieces_free(&pieces);
+	return st->code;
+}
+
+enum status_code mask_below_volumes(double *volume_ml, double *piece_ml, const struct mask *mask,
+				    const struct volume *values, double limit, struct status *st)
+{
+	const double voxel_ml = grid_voxel_volume_ml(&mask->grid);
+	struct pieces pieces;
+	double all = 0, of_largest = 0;
+	if (!grid_same(&mask->grid, &values->grid, SAME_GRID_MM))
+		return status_fail(st, STATUS_BUG, "mask and values are on different grids");
+	if (pieces_new(&pieces, mask, values, limit, st) == STATUS_OK) {
+		const size_t voxels = pieces.size[0] * pieces.size[1] * pieces.size[2];
+		uint32_t largest = find_largest(&pieces);
+		for (size_t at = 0; at < voxels; at++) {
+			all += (double)pieces.share[at];
+			if (pieces.label[at] == largest)
+				of_largest += (double)pieces.share[at];
+		}
+		*volume_ml = all * voxel_ml;
+		*piece_ml = of_largest * voxel_ml;
+	}
+	pieces_free(&pieces);
 	return st->code;
 }
 

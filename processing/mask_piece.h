@@ -17,6 +17,12 @@ enum status_code mask_below(struct mask *part, const struct mask *mask, const st
 enum status_code mask_largest_piece(struct mask *piece, const struct mask *mask,
 				    struct status *st) STATUS_CHECKED;
 
+/* The volumes of both at once, of mask_below() and of its largest piece, without either mask.
+ * Statuses as there. */
+enum status_code mask_below_volumes(double *volume_ml, double *piece_ml, const struct mask *mask,
+				    const struct volume *values, double limit,
+				    struct status *st) STATUS_CHECKED;
+
 /* Grown by radius_mm in every direction (distance between voxel centres); full coverage. */
 enum status_code mask_grow(struct mask *grown, const struct mask *mask, double radius_mm,
 			   struct status *st) STATUS_CHECKED;

@@ -161,6 +161,44 @@ static void pieces_meet_over_faces_and_count_with_coverage(void **state)
 	mask_free(&mask);
 }
 
+/* A mask that reaches the edges of its grid, with low voxels anywhere: the volumes are those of the
+ * two masks. */
+static void volumes_without_masks_are_those_of_the_masks(void **state)
+{
+	(void)state;
+	struct grid grid = make_grid();
+	struct mask mask = MASK_INIT, low, piece;
+	struct volume dose;
+	struct status st = STATUS_INIT;
+	unsigned random = 7;
+	assert_ok(mask_new(&mask, &grid, &st), &st);
+	assert_ok(volume_new(&dose, &grid, 0, &st), &st);
+	for (size_t v = 0; v < grid_voxels(&grid); v++) {
+		random = random * 1664525u + 1013904223u;
+		mask.coverage[v] = (float)(random >> 30) / 3;
+		dose.samples[v] = random % 11 == 0 ? NAN : (float)(random >> 8 & 0xff);
+	}
+	mask_update_bounds(&mask);
+	for (double limit = -1; limit < 300; limit += 30) {
+		double volume_ml = NAN, piece_ml = NAN;
+		assert_ok(mask_below(&low, &mask, &dose, limit, &st), &st);
+		assert_ok(mask_largest_piece(&piece, &low, &st), &st);
+		assert_ok(mask_below_volumes(&volume_ml, &piece_ml, &mask, &dose, limit, &st), &st);
+		assert_close(volume_ml, mask_volume_ml(&low), 1e-9, 0);
+		assert_close(piece_ml, mask_volume_ml(&piece), 1e-9, 0);
+		assert_true(limit < 0 ? volume_ml == 0 : piece_ml > 0);
+		mask_free(&low);
+		mask_free(&piece);
+	}
+	double unchanged = 5;
+	mask.grid.origin_mm[0] += 1;
+	assert_int_equal(mask_below_volumes(&unchanged, &unchanged, &mask, &dose, 60, &st),
+			 STATUS_BUG);
+	assert_close(unchanged, 5, 0, 0);
+	mask_free(&mask);
+	volume_free(&dose);
+}
+
 /* Every voxel within the distance and no other, on steps of different size, turned slices too. */
 static void growing_takes_every_centre_within_the_distance(void **state)
 {
@@ -209,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(an_untreated_cap_is_one_piece_of_its_volume),
 	    cmocka_unit_test(what_is_not_measured_is_not_low),
 	    cmocka_unit_test(pieces_meet_over_faces_and_count_with_coverage),
+	    cmocka_unit_test(volumes_without_masks_are_those_of_the_masks),
 	    cmocka_unit_test(growing_takes_every_centre_within_the_distance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,81 @@ static void figures_agree_with_each_other(void **state)
 	scene_free(&scene);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const float *x = a, *y = b;
+	return x[0] < y[0] ? -1 : x[0] > y[0];
+}
+
+/* The definition of voi_stats.h, word for word, over a plain sort. */
+static double dose_at_volume(const float (*rising)[2], int n, double share)
+{
+	double total = 0, before = 0, middle_before = 0;
+	for (int i = 0; i < n; i++)
+		total += (double)rising[i][1];
+	for (int i = 0; i < n; i++) {
+		double middle = before + (double)rising[i][1] / 2, wanted = (1 - share) * total;
+		if (middle >= wanted && i == 0)
+			return (double)rising[0][0];
+		if (middle >= wanted)
+			return (double)rising[i - 1][0] +
+			       ((double)rising[i][0] - (double)rising[i - 1][0]) *
+				   (wanted - middle_before) / (middle - middle_before);
+		before += (double)rising[i][1];
+		middle_before = middle;
+	}
+	return (double)rising[n - 1][0];
+}
+
+/* Doses far apart, all but the same, in lumps of equal ones, about zero, across powers of two, and
+ * so few that single voxels hold whole shares: each as a plain sort has it. */
+static void any_distribution_is_as_a_plain_sort_has_it(void **state)
+{
+	(void)state;
+	unsigned random = 99;
+	for (int round = 0; round < 60; round++) {
+		const int n = round % 6 == 5 ? 2 + round / 6 : 3000;
+		struct scene scene;
+		float(*rising)[2] = malloc((size_t)n * sizeof *rising);
+		scene_new(&scene, n);
+		for (int i = 0; i < n; i++) {
+			random = random * 1664525u + 1013904223u;
+			float u = (float)(random >> 8) / 16777216.0f;
+			const float kinds[] = {expf(20 * u - 10),	60 + u * 1e-4f,
+					       floorf(u * 7) * 10 - 20, (u - 0.5f) * 1e-3f,
+					       64 + (u - 0.5f) * 4,	u * 100};
+			random = random * 1664525u + 1013904223u;
+			float weight = random >> 30 ? 1 : (float)(random >> 8 & 0xffff) / 65536;
+			scene.values.samples[i] = rising[i][0] = kinds[round % 6];
+			scene.mask.coverage[i] = rising[i][1] = weight > 0 ? weight : 1;
+		}
+		if (round % 6 == 3) {
+			scene.values.samples[n / 2] = rising[n / 2][0] = -0.0F;
+			scene.values.samples[n / 3] = rising[n / 3][0] = 0;
+		}
+		qsort(rising, (size_t)n, sizeof *rising, by_value);
+		const double levels[] = {
+		    0, 60, 64, (double)rising[n / 4][0], 1e300, (double)-INFINITY, NAN};
+		struct voi_stats stats = stats_of(&scene, levels, 7);
+		const double found[] = {stats.d98, stats.d90, stats.d70, stats.d50, stats.d2};
+		const double shares[] = {0.98, 0.90, 0.70, 0.50, 0.02};
+		for (int s = 0; s < 5; s++)
+			assert_close(found[s], dose_at_volume(rising, n, shares[s]), 1e-9, 1e-10);
+		for (int l = 0; l < 7; l++) {
+			double ml = 0;
+			for (int i = 0; i < n; i++)
+				ml += (double)rising[i][0] >= levels[l]
+					  ? (double)rising[i][1] * 0.01
+					  : 0;
+			assert_close(stats.volume_at_level_ml[l], ml, 1e-9, 0);
+		}
+		assert_close(stats.minimum, (double)rising[0][0], 0, 0);
+		assert_close(stats.maximum, (double)rising[n - 1][0], 0, 0);
+		free(rising);
+		scene_free(&scene);
+	}
+}
+
 /* A dose exactly on an edge belongs to the bin that starts there. */
 static void dvh_edges_belong_to_the_higher_bin(void **state)
 {
@@ -225,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(coverage_weighs),
 	    cmocka_unit_test(unmeasured_voxels_are_counted_and_negatives_stay),
 	    cmocka_unit_test(figures_agree_with_each_other),
+	    cmocka_unit_test(any_distribution_is_as_a_plain_sort_has_it),
 	    cmocka_unit_test(dvh_edges_belong_to_the_higher_bin),
 	    cmocka_unit_test(other_grids_and_empty_masks),
 	};
