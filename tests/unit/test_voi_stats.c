@@ -183,7 +183,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The definition of voi_stats.h, word for word, over a plain sort. */
-static double dose_at_volume(const float (*rising)[2], int n, double share)
+static double dose_at_volume(float (*rising)[2], int n, double share)
 {
 	double total = 0, before = 0, middle_before = 0;
 	for (int i = 0; i < n; i++)
