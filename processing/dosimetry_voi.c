@@ -27,6 +27,14 @@ struct figures {
 	struct dosimetry_warp_way way;
 	double residual_mm; /* the larger of the scan's and the baseline's; NaN: neither known */
 	bool doubts_matter; /* some voxel has a value with a doubt */
+	/* The box of all VOIs, and enum doubt_kind of each of its voxels. VOIs overlap (the liver,
+	 * its parts, their healthy rest), and the way to the scan's voxel is asked for once. */
+	int first[3], last[3];
+	uint8_t *doubts;
+	struct piece {
+		int number;
+		size_t voxels;		 /* of its box */
+	} order[2 * DOSIMETRY_MAX_VOIS]; /* the largest first: threads end together */
 	struct status status[2 * DOSIMETRY_MAX_VOIS];
 };
 
@@ -52,55 +60,125 @@ static bool nearest_voxel(size_t *voxel, const struct figures *f, int column, in
 	return true;
 }
 
-/* A voxel without a value: why. */
-static void add_missing(struct dosimetry_doubt *doubt, const struct figures *f, bool inside,
-			size_t nearest, double ml)
+/* Why a voxel has no value (one of the first three), or what is doubtful about its value. Bits. */
+enum doubt_kind {
+	DOUBT_ARTEFACT = 1 << 0,
+	DOUBT_OUTSIDE = 1 << 1,
+	DOUBT_NO_SIGNAL = 1 << 2,
+	DOUBT_SATURATED = 1 << 3,
+	DOUBT_S0_KNOWN = 1 << 4,
+	DOUBT_OSCILLATES = 1 << 5
+};
+enum { DOUBT_KINDS = 1 << 6 };
+
+static uint8_t doubt_of_missing(const struct figures *f, bool inside, size_t nearest)
 {
 	uint8_t marks = inside ? f->delta->marks[nearest] : DOSIMETRY_MARK_OUTSIDE;
 	if (marks & DOSIMETRY_MARK_ARTEFACT)
-		doubt->artefact_ml += ml;
-	else if (marks & DOSIMETRY_MARK_OUTSIDE)
-		doubt->outside_ml += ml;
-	else
-		doubt->no_signal_ml += ml;
+		return DOUBT_ARTEFACT;
+	return marks & DOSIMETRY_MARK_OUTSIDE ? DOUBT_OUTSIDE : DOUBT_NO_SIGNAL;
 }
 
-static void add_measured(struct dosimetry_doubt *doubt, const struct figures *f, size_t nearest,
-			 double ml)
+static uint8_t doubt_of_measured(const struct figures *f, size_t nearest)
 {
 	uint8_t state = f->delta->state[nearest];
-	bool oscillates = f->delta->marks[nearest] & DOSIMETRY_MARK_OSCILLATES;
-	if (state == R2STAR_SATURATED)
-		doubt->saturated_ml += ml;
-	if (state == R2STAR_S0_KNOWN)
-		doubt->s0_known_ml += ml;
-	if (oscillates)
-		doubt->oscillating_ml += ml;
-	if (state == R2STAR_SATURATED || state == R2STAR_S0_KNOWN || oscillates)
-		doubt->doubtful_ml += ml;
+	return (
+	    uint8_t)((state == R2STAR_SATURATED ? DOUBT_SATURATED : 0) |
+		     (state == R2STAR_S0_KNOWN ? DOUBT_S0_KNOWN : 0) |
+		     (f->delta->marks[nearest] & DOSIMETRY_MARK_OSCILLATES ? DOUBT_OSCILLATES : 0));
+}
+
+static uint8_t *doubt_row(const struct figures *f, int row, int slice)
+{
+	const size_t columns = (size_t)(f->last[0] - f->first[0] + 1);
+	const size_t rows = (size_t)(f->last[1] - f->first[1] + 1);
+	return f->doubts +
+	       ((size_t)(slice - f->first[2]) * rows + (size_t)(row - f->first[1])) * columns;
+}
+
+static void look_at_slices(void *user, size_t first, size_t last)
+{
+	const struct figures *f = user;
+	for (int k = f->first[2] + (int)first; k < f->first[2] + (int)last; k++) {
+		for (int j = f->first[1]; j <= f->last[1]; j++) {
+			const float *dose_gy =
+			    f->point->dose_gy.samples + row_start(&f->point->dose_gy.grid, j, k);
+			uint8_t *doubts = doubt_row(f, j, k);
+			for (int i = f->first[0]; i <= f->last[0]; i++) {
+				size_t nearest = 0;
+				bool missing = isnan(dose_gy[i]);
+				doubts[i - f->first[0]] = 0;
+				if (!missing && !f->doubts_matter)
+					continue;
+				bool inside = nearest_voxel(&nearest, f, i, j, k);
+				if (missing)
+					doubts[i - f->first[0]] =
+					    doubt_of_missing(f, inside, nearest);
+				else if (inside)
+					doubts[i - f->first[0]] = doubt_of_measured(f, nearest);
+			}
+		}
+	}
+}
+
+/* The mask of a piece: 0 .. n_vois - 1 are the VOIs, then the healthy livers. */
+static const struct mask *mask_of(const struct figures *f, size_t piece)
+{
+	size_t n_vois = (size_t)f->input->n_vois;
+	return piece < n_vois ? f->input->vois[piece].mask : &f->plan->healthy[piece - n_vois];
+}
+
+static enum status_code look_for_doubts(struct figures *f, size_t pieces, struct status *st)
+{
+	size_t voxels = 1;
+	bool any = false;
+	for (size_t p = 0; p < pieces; p++) {
+		const struct mask *mask = mask_of(f, p);
+		for (int a = 0; a < 3 && mask_box_voxels(mask) > 0; a++) {
+			if (!any || mask->first[a] < f->first[a])
+				f->first[a] = mask->first[a];
+			if (!any || mask->last[a] > f->last[a])
+				f->last[a] = mask->last[a];
+		}
+		any = any || mask_box_voxels(mask) > 0;
+	}
+	if (!any)
+		return STATUS_OK;
+	for (int a = 0; a < 3; a++)
+		voxels *= (size_t)(f->last[a] - f->first[a] + 1);
+	f->doubts = malloc(voxels);
+	if (!f->doubts)
+		return status_fail(st, STATUS_RETRY, "no memory for the doubts of %zu voxels",
+				   voxels);
+	parallel_for((size_t)(f->last[2] - f->first[2] + 1), 1, f->params->threads, look_at_slices,
+		     f);
+	return STATUS_OK;
 }
 
 static struct dosimetry_doubt find_doubt(const struct figures *f, const struct mask *mask)
 {
 	struct dosimetry_doubt doubt = {0};
-	double voxel_ml = grid_voxel_volume_ml(&mask->grid);
+	double sum[DOUBT_KINDS] = {0};
 	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
 		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
-			size_t row = row_start(&mask->grid, j, k), nearest = 0;
+			const float *coverage = mask->coverage + row_start(&mask->grid, j, k);
+			const uint8_t *doubts = doubt_row(f, j, k) - f->first[0];
 			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
-				double ml = (double)mask->coverage[row + (size_t)i] * voxel_ml;
-				if (!(ml > 0))
-					continue;
-				bool missing = isnan(f->point->dose_gy.samples[row + (size_t)i]);
-				if (!missing && !f->doubts_matter)
-					continue;
-				bool inside = nearest_voxel(&nearest, f, i, j, k);
-				if (missing)
-					add_missing(&doubt, f, inside, nearest, ml);
-				else if (inside)
-					add_measured(&doubt, f, nearest, ml);
+				if (doubts[i])
+					sum[doubts[i]] += (double)coverage[i];
 			}
 		}
+	}
+	for (int kind = 1; kind < DOUBT_KINDS; kind++) {
+		double ml = sum[kind] * grid_voxel_volume_ml(&mask->grid);
+		doubt.artefact_ml += kind & DOUBT_ARTEFACT ? ml : 0;
+		doubt.outside_ml += kind & DOUBT_OUTSIDE ? ml : 0;
+		doubt.no_signal_ml += kind & DOUBT_NO_SIGNAL ? ml : 0;
+		doubt.saturated_ml += kind & DOUBT_SATURATED ? ml : 0;
+		doubt.s0_known_ml += kind & DOUBT_S0_KNOWN ? ml : 0;
+		doubt.oscillating_ml += kind & DOUBT_OSCILLATES ? ml : 0;
+		if (kind & (DOUBT_SATURATED | DOUBT_S0_KNOWN | DOUBT_OSCILLATES))
+			doubt.doubtful_ml += ml;
 	}
 	return doubt;
 }
@@ -110,20 +188,14 @@ static void find_underdosed(struct dosimetry_voi_result *result, struct mask *ke
 			    const struct figures *f, const struct mask *mask, struct status *st)
 {
 	for (int level = 0; level < f->params->underdose_levels; level++) {
-		struct mask low = MASK_INIT, piece = MASK_INIT;
-		if (mask_below(&low, mask, &f->point->dose_gy,
-			       f->params->underdosed_below_gy[level], st) == STATUS_OK &&
-		    mask_largest_piece(&piece, &low, st) == STATUS_OK) {
-			result->underdosed_volume_ml[level] = mask_volume_ml(&low);
-			result->underdosed_piece_ml[level] = mask_volume_ml(&piece);
-		}
-		mask_free(&piece);
-		if (level == 0 && st->code == STATUS_OK && low.last[2] >= low.first[2])
-			*kept = low;
-		else
-			mask_free(&low);
-		if (st->code != STATUS_OK)
+		double volume_ml, piece_ml, below_gy = f->params->underdosed_below_gy[level];
+		if (mask_below_volumes(&volume_ml, &piece_ml, mask, &f->point->dose_gy, below_gy,
+				       st) != STATUS_OK ||
+		    (level == 0 && volume_ml > 0 &&
+		     mask_below(kept, mask, &f->point->dose_gy, below_gy, st) != STATUS_OK))
 			return;
+		result->underdosed_volume_ml[level] = volume_ml;
+		result->underdosed_piece_ml[level] = piece_ml;
 	}
 }
 
@@ -172,18 +244,26 @@ static void fill_voi(const struct figures *f, int voi, struct status *st)
 		find_underdosed(result, &f->point->underdosed[voi], f, mask, st);
 }
 
-/* Pieces 0 .. n_vois - 1 are the VOIs, then the healthy livers. */
 static void fill_some_figures(void *user, size_t first, size_t last)
 {
 	struct figures *f = user;
-	size_t n_vois = (size_t)f->input->n_vois;
+	int n_vois = f->input->n_vois;
 	for (size_t i = first; i < last; i++) {
-		if (i < n_vois)
-			fill_voi(f, (int)i, &f->status[i]);
+		int piece = f->order[i].number;
+		if (piece < n_vois)
+			fill_voi(f, piece, &f->status[piece]);
 		else
-			fill_figures(&f->point->healthy[i - n_vois].figures, f,
-				     &f->plan->healthy[i - n_vois], &f->status[i]);
+			fill_figures(&f->point->healthy[piece - n_vois].figures, f,
+				     mask_of(f, (size_t)piece), &f->status[piece]);
 	}
+}
+
+static int larger_first(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+	if (x->voxels != y->voxels)
+		return x->voxels > y->voxels ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
 }
 
 static void divide_by_healthy(struct dosimetry_time_point *point, const struct dosimetry_plan *plan,
@@ -206,6 +286,13 @@ struct slice_maxima {
 	float *inside, *outside; /* per slice */
 };
 
+static float maximum_of(float most, const float *values, size_t first, size_t end)
+{
+	for (size_t v = first; v < end; v++)
+		most = values[v] > most ? values[v] : most;
+	return most;
+}
+
 static void find_maxima(void *user, size_t first, size_t last)
 {
 	const struct slice_maxima *maxima = user;
@@ -214,13 +301,22 @@ static void find_maxima(void *user, size_t first, size_t last)
 	const size_t pixels = (size_t)inside->grid.columns * (size_t)inside->grid.rows;
 	for (size_t k = first; k < last; k++) {
 		float most_inside = -INFINITY, most_outside = -INFINITY;
-		for (size_t v = k * pixels; v < (k + 1) * pixels; v++) {
+		bool some = (int)k >= inside->first[2] && (int)k <= inside->last[2];
+		size_t from = k * pixels, to = (k + 1) * pixels; /* the rows of the mask */
+		if (some) {
+			from = row_start(&inside->grid, inside->first[1], (int)k);
+			to = row_start(&inside->grid, inside->last[1] + 1, (int)k);
+		}
+		for (size_t v = from; some && v < to; v++) {
 			float in = inside->coverage[v] > 0 ? dose_gy[v] : -INFINITY;
 			float out = inside->coverage[v] > 0 ? -INFINITY : dose_gy[v];
 			/* false for NaN */
 			most_inside = in > most_inside ? in : most_inside;
 			most_outside = out > most_outside ? out : most_outside;
 		}
+		most_outside = maximum_of(most_outside, dose_gy, k * pixels, from);
+		most_outside =
+		    maximum_of(most_outside, dose_gy, some ? to : from, (k + 1) * pixels);
 		maxima->inside[k] = most_inside;
 		maxima->outside[k] = most_outside;
 	}
@@ -311,6 +407,11 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	for (int h = 0; h < plan->n_healthy; h++)
 		point->healthy[h].part_voi = plan->healthy_part[h];
 	size_t pieces = (size_t)(input->n_vois + plan->n_healthy);
+	if (look_for_doubts(f, pieces, st) != STATUS_OK)
+		goto out;
+	for (size_t i = 0; i < pieces; i++)
+		f->order[i] = (struct piece){(int)i, mask_box_voxels(mask_of(f, i))};
+	qsort(f->order, pieces, sizeof *f->order, larger_first);
 	parallel_for(pieces, 1, params->threads, fill_some_figures, f);
 	for (size_t i = 0; i < pieces; i++) {
 		if (f->status[i].code != STATUS_OK)
@@ -321,6 +422,8 @@ enum status_code dosimetry_figures(struct dosimetry_time_point *point,
 	if (st->code == STATUS_OK)
 		(void)!look_outside(f, st);
 	point->flags |= dosimetry_voi_flags(point, input);
+out:
+	free(f->doubts);
 	free(f);
 	return st->code;
 }
