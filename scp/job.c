@@ -1,4 +1,4 @@
-/* job.c - the whole computation on one page: load -> dosimetry_run -> build -> put. */
+/* job.c - the whole computation on one page: load -> dosimetry -> build -> put. */
 #include "job_parts.h"
 
 #include <errno.h>
@@ -203,10 +203,9 @@ static enum status_code run_dose(const struct config *config, struct store *stor
 	times->fit_s = c->fit_s;
 	times->align_s = c->align_s;
 	times->load_s = lap(&mark_s) - times->fit_s - times->align_s;
-	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK &&
-	    job_drop_contours(c, st)) {
+	if (job_run_dosimetry(c, st) != STATUS_OK && job_drop_contours(c, st)) {
 		job_fill_input(c);
-		(void)!dosimetry_run(&c->result, &c->input, &c->params, st);
+		(void)!job_run_dosimetry(c, st);
 	}
 	if (st->code != STATUS_OK)
 		goto out;

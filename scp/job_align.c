@@ -164,6 +164,26 @@ static enum status_code find(struct alignment *alignment, struct job_case *c,
 	return STATUS_OK;
 }
 
+/* The S0 map of a series, read when it is needed: not where the answer is kept. */
+struct s0_image {
+	struct job_case *c;
+	struct job_scan *scan;
+	struct volume volume; /* borrows its samples */
+};
+
+static enum status_code load_s0(void *user, struct status *st)
+{
+	struct s0_image *image = user;
+	if (job_need_map(image->c, image->scan, st) == STATUS_OK)
+		image->volume = image->scan->kept.map.s0;
+	return st->code;
+}
+
+static struct alignment_image s0_of(struct s0_image *image, const char *name, const char *evidence)
+{
+	return (struct alignment_image){&image->volume, name, evidence, load_s0, image};
+}
+
 /* What an S0 map was made of. */
 static void map_evidence(char key[65], const struct job_case *c, const struct job_scan *scan)
 {
@@ -210,13 +230,13 @@ static enum status_code place_baseline(struct job_case *c, const struct region *
 		return STATUS_OK;
 	}
 	struct anatomy_image anatomy = {c->config, &c->anatomy, {c->anatomy.arranged.grid, NULL}};
+	struct s0_image s0 = {c, baseline, {baseline->arranged.grid, NULL}};
 	map_evidence(evidence, c, baseline);
 	fill_request(&request, c);
 	request.metric = REGISTRATION_MUTUAL_INFORMATION;
 	request.fixed = (struct alignment_image){
 	    &anatomy.volume, "anatomy", c->anatomy.series->evidence_hash, load_anatomy, &anatomy};
-	request.moving = (struct alignment_image){
-	    .volume = &baseline->kept.map.s0, .name = "baseline", .evidence = evidence};
+	request.moving = s0_of(&s0, "baseline", evidence);
 	if (region->mask.coverage) {
 		request.region = &region->mask;
 		request.region_evidence = region->evidence;
@@ -243,7 +263,7 @@ static void move_region(struct mask *moved, char evidence[65], const struct job_
 }
 
 static enum status_code compute_after(struct alignment *found, struct job_case *c,
-				      const struct job_scan *scan, const struct region *region,
+				      struct job_scan *scan, const struct region *region,
 				      struct status *st)
 {
 	struct alignment_request request;
@@ -255,10 +275,10 @@ static enum status_code compute_after(struct alignment *found, struct job_case *
 	map_evidence(baseline_evidence, c, &c->baseline);
 	fill_request(&request, c);
 	request.metric = REGISTRATION_LEAST_SQUARES;
-	request.fixed = (struct alignment_image){
-	    .volume = &c->baseline.kept.map.s0, .name = "baseline", .evidence = baseline_evidence};
-	request.moving = (struct alignment_image){
-	    .volume = &scan->kept.map.s0, .name = name, .evidence = evidence};
+	struct s0_image before = {c, &c->baseline, {c->baseline.arranged.grid, NULL}};
+	struct s0_image after = {c, scan, {scan->arranged.grid, NULL}};
+	request.fixed = s0_of(&before, "baseline", baseline_evidence);
+	request.moving = s0_of(&after, name, evidence);
 	if (region->mask.coverage) {
 		move_region(&moved, region_evidence, c, region);
 		request.region = &moved;

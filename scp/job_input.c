@@ -1,4 +1,5 @@
-/* job_input.c - what was loaded -> what dosimetry_run() wants. */
+/* job_input.c - what was loaded -> what dosimetry_run() wants, but for the maps (job_dosimetry.c).
+ */
 #include "job_parts.h"
 
 #include <math.h>
@@ -9,7 +10,6 @@ static struct dosimetry_scan dosimetry_scan_of(const struct job_scan *scan, cons
 {
 	const struct mr_series *arranged = &scan->arranged;
 	return (struct dosimetry_scan){
-	    .map = &scan->kept.map,
 	    .after_injection = scan->after_injection,
 	    .time_s =
 		site_time_to_utc(arranged->acquisition_datetime, arranged->utc_offset, site_zone),
@@ -91,8 +91,10 @@ void job_fill_input(struct job_case *c)
 	c->input.n_vois = c->n_contoured;
 	int n_scans = 0, n_injections = 0;
 	for (int i = 0; i < c->job->n_scans; i++) {
-		if (!c->after[i].left_out)
-			c->scan[n_scans++] = dosimetry_scan_of(&c->after[i], site_zone);
+		if (c->after[i].left_out)
+			continue;
+		c->scan_of[n_scans] = &c->after[i];
+		c->scan[n_scans++] = dosimetry_scan_of(&c->after[i], site_zone);
 	}
 	for (int i = 0; i < c->slots.n_injections; i++) {
 		struct dosimetry_injection injection = c->slots.injections[i];

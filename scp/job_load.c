@@ -38,6 +38,13 @@ static enum status_code load_scan(struct job_scan *scan, struct job_case *c,
 	if (!scan->arranged.complete)
 		return status_fail(st, STATUS_REFUSE, "series %s: %s",
 				   scan->series->series_instance_uid, scan->arranged.missing);
+	return STATUS_OK;
+}
+
+enum status_code job_need_map(struct job_case *c, struct job_scan *scan, struct status *st)
+{
+	if (scan->kept.mapping)
+		return STATUS_OK;
 	if (job_fit_series(&scan->kept, c->config, scan, false, &c->fit_s, st) != STATUS_OK)
 		return status_prefix(st, "series %s", scan->series->series_instance_uid);
 	return STATUS_OK;

@@ -91,8 +91,7 @@ static enum status_code make_group(struct job_case *c, int index, struct status 
 	return STATUS_OK;
 }
 
-/* The grid of the series that the contours were drawn on, when it is here; else the result grid. */
-static const struct grid *find_drawn_on(const struct job_case *c)
+const struct grid *job_drawn_on(const struct job_case *c)
 {
 	const struct job_scan *scans[] = {&c->anatomy, &c->baseline};
 	for (int i = c->has_anatomy ? 0 : 1; i < 2; i++) {
@@ -122,7 +121,7 @@ enum status_code job_make_masks(struct job_case *c, struct status *st)
 	if (!r)
 		return status_fail(st, STATUS_RETRY, "no memory for %d VOIs", n_vois);
 	r->c = c;
-	r->drawn_on = find_drawn_on(c);
+	r->drawn_on = job_drawn_on(c);
 	parallel_for((size_t)n_vois, 1, c->config->threads_per_worker, rasterise_some, r);
 	for (int i = 0; i < n_vois; i++) {
 		const struct treatment_voi *voi = &c->slots.vois[i];

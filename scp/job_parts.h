@@ -1,16 +1,17 @@
 /* job_parts.h - what the files of the job share; not for other rooms.
  *
- *   job.c          the page: load -> dosimetry_run -> build -> put
+ *   job.c          the page: load -> dosimetry -> build -> put
  *   job_load.c     catalogue, record, roles; what was loaded is what the job was made for
  *   job_series.c   one series and its R2* map
  *   job_masks.c    contours -> masks on the result grid
  *   job_align.c    where the scans lie to the result grid
  *   job_input.c    all of that -> dosimetry input
+ *   job_dosimetry.c  dosimetry_run() on it, from where the scans before ended
  *   job_emission.c a SPECT or PET of the days after
  *   job_build.c    evidence and figures -> result objects in memory
  *   job_report.c   the measurement report's own part of that
  *   job_hash.c     what makes two jobs the same
- *   alignment.c, map_cache.c, result_file.c   what they are made with */
+ *   alignment.c, map_cache.c, course_cache.c, result_file.c   what they are made with */
 #ifndef JOB_PARTS_H
 #define JOB_PARTS_H
 
@@ -33,7 +34,7 @@
 struct job_scan {
 	const struct catalogue_series *series; /* borrowed from the patient */
 	struct mr_series arranged;
-	struct kept_map kept;
+	struct kept_map kept; /* empty until job_need_map() */
 	int after_injection;
 	/* job_align.c: point of the result grid's frame of reference -> of this scan's; the
 	 * identity unless moved. */
@@ -66,11 +67,14 @@ struct job_case {
 	int n_contoured;
 	struct dosimetry_voi voi[DOSIMETRY_MAX_VOIS];
 	struct dosimetry_scan scan[DOSIMETRY_MAX_SCANS];
+	struct job_scan *scan_of[DOSIMETRY_MAX_SCANS]; /* whose each is; borrowed */
 	struct dosimetry_injection injection[DOSIMETRY_MAX_INJECTIONS];
 	struct dosimetry_injection planned; /* the one to come */
 	struct dosimetry_input input;
 	struct dosimetry_params params;
-	struct dosimetry_result result;
+	struct dosimetry_result result; /* the last time point has its dose volumes */
+	/* by region and time point: mean of the stored dose, voxels without one as 0 */
+	double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS];
 
 	/* how the scans were laid upon each other */
 	struct report_alignment alignments[DOSIMETRY_MAX_SCANS + 1];
@@ -100,11 +104,18 @@ enum status_code job_load_samples(float *samples, const struct config *config,
 
 /* Fills a case up to and including its dosimetry input. */
 enum status_code job_load(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* The map of a scan of the case, from the cache or fitted, where it is not there already. */
+enum status_code job_need_map(struct job_case *c, struct job_scan *scan,
+			      struct status *st) STATUS_CHECKED;
 enum status_code job_make_masks(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* The grid that the contours were drawn on, when it is known here; else the result grid. */
+const struct grid *job_drawn_on(const struct job_case *c);
 /* Coverage of either; same grid. The caller updates the bounds. */
 void job_join_mask(struct mask *joined, const struct mask *part);
 enum status_code job_align(struct job_case *c, struct status *st) STATUS_CHECKED;
 void job_fill_input(struct job_case *c);
+/* dosimetry_run() over what the case has, going on from what is kept (job_dosimetry.c). */
+enum status_code job_run_dosimetry(struct job_case *c, struct status *st) STATUS_CHECKED;
 /* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
  * VOI are the report's work, so the dosimetry is spared them. */
 bool job_can_do_without_vois(const struct job_case *c);

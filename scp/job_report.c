@@ -1,5 +1,5 @@
-/* job_report.c - what the measurement report has that the dose object has not: outlines, means of
- * the stored pixels, the record, the doses it was made beside and the report it replaces. */
+/* job_report.c - what the measurement report has that the dose object has not: outlines, the
+ * record, the doses it was made beside and the report it replaces. */
 #include "job_parts.h"
 
 #include <math.h>
@@ -10,12 +10,10 @@
 
 #include "job_emission.h"
 #include "parallel.h"
-#include "rt_dose.h"
 
 struct report_parts {
 	struct outline_set outlines[DOSIMETRY_MAX_VOIS], underdosed[DOSIMETRY_MAX_VOIS];
 	struct status outline_status[DOSIMETRY_MAX_VOIS];
-	double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS];
 	struct report_voi vois[DOSIMETRY_MAX_VOIS];
 	struct report_injection injections[DOSIMETRY_MAX_INJECTIONS];
 	struct evidence_instance rt_doses[DOSIMETRY_MAX_SCANS], kernel_doses[DOSIMETRY_MAX_SCANS],
@@ -44,45 +42,6 @@ static void trace_some(void *user, size_t first, size_t last)
 		    underdosed[i].coverage)
 			(void)!outline_trace(&t->parts->underdosed[i], &underdosed[i], st);
 	}
-}
-
-/* Mean over a VOI of what the pixels of the dose object say, voxels without a dose as the 0 that is
- * stored. */
-static double stored_mean(const uint16_t *stored, double scaling_gy, const struct mask *mask)
-{
-	double sum = 0, weight = 0;
-	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
-		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
-			size_t row = ((size_t)k * (size_t)mask->grid.rows + (size_t)j) *
-				     (size_t)mask->grid.columns;
-			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
-				double coverage = (double)mask->coverage[row + (size_t)i];
-				sum += coverage * stored[row + (size_t)i];
-				weight += coverage;
-			}
-		}
-	}
-	if (!(weight > 0))
-		return (double)NAN;
-	return sum / weight * scaling_gy;
-}
-
-static enum status_code fill_stored_means(struct report_parts *parts, const struct job_case *c,
-					  struct status *st)
-{
-	uint16_t *stored = malloc(grid_voxels(c->input.result_grid) * sizeof *stored);
-	if (!stored)
-		return status_fail(st, STATUS_RETRY, "no memory for a stored dose");
-	for (int k = 0; k < c->result.n_time_points; k++) {
-		double scaling_gy;
-		if (rt_dose_quantise(stored, &scaling_gy, &c->result.time_points[k].dose_gy, st) !=
-		    STATUS_OK)
-			break;
-		for (int i = 0; i < c->input.n_vois; i++)
-			parts->stored_mean_gy[i][k] = stored_mean(stored, scaling_gy, &c->mask[i]);
-	}
-	free(stored);
-	return st->code;
 }
 
 /* "Tumour 1, Tumour 2": who belongs to a group. */
@@ -114,7 +73,7 @@ static enum status_code fill_vois(struct report_parts *parts, const struct job_c
 				      ? -1
 				      : c->structure_set.rois[c->slots.vois[i].roi].number,
 		    .outlines = &parts->outlines[i],
-		    .stored_mean_gy = parts->stored_mean_gy[i],
+		    .stored_mean_gy = c->stored_mean_gy[i],
 		    .underdosed_outlines = &parts->underdosed[i],
 		};
 		if (c->voi[i].role == VOI_GROUP) {
@@ -122,9 +81,7 @@ static enum status_code fill_vois(struct report_parts *parts, const struct job_c
 			parts->vois[i].members = parts->members[i];
 		}
 	}
-	if (st->code != STATUS_OK)
-		return st->code;
-	return fill_stored_means(parts, c, st);
+	return st->code;
 }
 
 /* ---- the record ---- */

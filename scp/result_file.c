@@ -21,34 +21,42 @@ static enum status_code sync_folder(const char *path, struct status *st)
 	return st->code;
 }
 
+/* Up to and including the last missing folder above path. */
+static enum status_code make_above(const char *path, struct status *st)
+{
+	char above[PATH_SIZE];
+	memcpy(above, path, strlen(path) + 1);
+	char *slash = strrchr(above, '/');
+	if (!slash || slash == above)
+		return STATUS_OK;
+	*slash = '\0';
+	return result_folder_make(above, st);
+}
+
 enum status_code result_folder_make(const char *path, struct status *st)
 {
-	char part[PATH_SIZE];
+	char above[PATH_SIZE];
 	size_t length = strlen(path);
 
-	if (length == 0 || length >= sizeof part)
+	if (length == 0 || length >= sizeof above)
 		return status_fail(st, STATUS_CONFIG, "\"%s\" is no usable folder name", path);
-	if (mkdir(path, 0750) == 0) {
-		memcpy(part, path, length + 1);
-		char *slash = strrchr(part, '/');
-		if (!slash)
-			return sync_folder(".", st);
-		*slash = '\0';
-		return sync_folder(slash == part ? "/" : part, st);
+	int made = mkdir(path, 0750);
+	if (made != 0 && errno == ENOENT) {
+		if (make_above(path, st) != STATUS_OK)
+			return st->code;
+		made = mkdir(path, 0750);
 	}
-	if (errno == EEXIST)
+	if (made != 0 && errno == EEXIST)
 		return STATUS_OK;
-	if (errno != ENOENT)
+	if (made != 0)
 		return status_fail(st, STATUS_RETRY, "folder %s cannot be made: %s", path,
 				   strerror(errno));
-	memcpy(part, path, length + 1);
-	char *slash = strrchr(part, '/');
-	if (!slash || slash == part)
-		return status_fail(st, STATUS_RETRY, "folder %s cannot be made", path);
+	memcpy(above, path, length + 1);
+	char *slash = strrchr(above, '/');
+	if (!slash)
+		return sync_folder(".", st);
 	*slash = '\0';
-	if (result_folder_make(part, st) != STATUS_OK)
-		return st->code;
-	return result_folder_make(path, st);
+	return sync_folder(slash == above ? "/" : above, st);
 }
 
 static enum status_code write_all(int fd, const char *bytes, size_t size)
