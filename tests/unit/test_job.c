@@ -148,6 +148,21 @@ static void run_all(struct node *node, int done[3])
 	}
 }
 
+/* As run_all(), but nothing is left for a job to go on from. */
+static void run_all_from_nothing(struct node *node)
+{
+	for (bool worked = true; worked;) {
+		struct status st = STATUS_INIT, outcome = STATUS_INIT;
+		struct job job;
+		char command[700];
+		snprintf(command, sizeof command, "rm -f %s/maps/*.course", node->spool);
+		assert_int_equal(system(command), 0);
+		assert_ok(worker_run_one(&worked, &job, &outcome, node->config, node->store, &st),
+			  &st);
+		assert_ok(outcome.code, &outcome);
+	}
+}
+
 static int list_results(struct queue_result_row **rows, struct node *node)
 {
 	struct status st = STATUS_INIT;
@@ -259,6 +274,45 @@ static void the_next_injection_leaves_earlier_maps_alone(void **state)
 	assert_true(file_contains(rows[4].path, rows[2].sop_instance_uid));
 	free(rows);
 	node_free(&node);
+}
+
+static char *report_figures(struct node *node, size_t *size)
+{
+	struct queue_result_row *rows = NULL;
+	char path[1500];
+	int count = list_results(&rows, node);
+	assert_int_equal(rows[count - 1].kind, JOB_REPORT);
+	snprintf(path, sizeof path, "%s", rows[count - 1].path);
+	strcpy(strrchr(path, '/'), "/figures.json");
+	free(rows);
+	return read_file(path, size);
+}
+
+/* Going on from what is kept of the scans before says what a computation of all of them says. */
+static void a_report_from_kept_courses_is_that_from_nothing(void **state)
+{
+	(void)state;
+	struct node kept = whole_treatment("kept"), nothing = whole_treatment("nothing");
+	int done[3];
+	size_t size, expected_size;
+	plan(&kept);
+	run_all(&kept, done);
+	add_folder(&kept, "05_after_3");
+	plan(&kept);
+	run_all(&kept, done);
+	add_folder(&nothing, "05_after_3");
+	plan(&nothing);
+	run_all_from_nothing(&nothing);
+
+	char *figures = report_figures(&kept, &size);
+	char *expected = report_figures(&nothing, &expected_size);
+	assert_int_equal(size, expected_size);
+	assert_string_equal(figures, expected);
+	assert_non_null(strstr(figures, "\"after_injection\": 3"));
+	free(figures);
+	free(expected);
+	node_free(&kept);
+	node_free(&nothing);
 }
 
 /* The phantom's structure set, to be changed. */
@@ -752,6 +806,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_treatment_gives_maps_and_a_report),
 	    cmocka_unit_test(the_next_injection_leaves_earlier_maps_alone),
+	    cmocka_unit_test(a_report_from_kept_courses_is_that_from_nothing),
 	    cmocka_unit_test(late_contours_make_maps_again),
 	    cmocka_unit_test(overlapping_tumours_refuse_the_report_and_no_map),
 	    cmocka_unit_test(refused_contours_leave_the_map),
