@@ -9,7 +9,7 @@
 
 enum {
 	RANGE_VOXELS = 64 * R2STAR_LANES, /* one piece of work for a thread */
-	FIRST_STEPS = 3,		  /* most voxels need no more */
+	FIRST_STEPS = 1,		  /* most voxels need no more */
 	LATER_STEPS = 60
 };
 
@@ -38,6 +38,23 @@ static void store_lane(const struct r2star_map *map, const struct r2star_block *
 	map->state[voxel] = isnan(block->r2star_per_s[lane]) ? R2STAR_FEW_ECHOES : R2STAR_FITTED;
 }
 
+/* Bytes may lie over anything: loops over them are vectors only where that is ruled out. */
+static void store_quality(uint8_t *restrict quality, const float *restrict score, int lanes)
+{
+	for (int l = 0; l < lanes; l++)
+		quality[l] = score[l] > OSCILLATES_ABOVE ? R2STAR_OSCILLATES : 0;
+}
+
+static void store_states(uint8_t *restrict state, const float *restrict r2star_per_s,
+			 const float *restrict counted, int lanes)
+{
+	for (int l = 0; l < lanes; l++) {
+		uint8_t otherwise = counted[l] > 0 ? R2STAR_FEW_ECHOES : R2STAR_NO_ECHO;
+
+		state[l] = r2star_per_s[l] == r2star_per_s[l] ? R2STAR_FITTED : otherwise;
+	}
+}
+
 static void store_block(const struct r2star_map *map, const struct r2star_block *block,
 			const float *score, const float *counted, size_t first, int lanes)
 {
@@ -47,16 +64,9 @@ static void store_block(const struct r2star_map *map, const struct r2star_block 
 	memcpy(map->stderr_per_s.samples + first, block->stderr_per_s, bytes);
 	memcpy(map->s0.samples + first, block->s0, bytes);
 	memcpy(map->first_echo.samples + first, block->first_echo, bytes);
-	for (int l = 0; map->quality != NULL && l < lanes; l++)
-		map->quality[first + (size_t)l] =
-		    score[l] > OSCILLATES_ABOVE ? R2STAR_OSCILLATES : 0;
-	for (int l = 0; l < lanes; l++) {
-		bool fitted = block->r2star_per_s[l] == block->r2star_per_s[l];
-
-		map->state[first + (size_t)l] = fitted		 ? R2STAR_FITTED
-						: counted[l] > 0 ? R2STAR_FEW_ECHOES
-								 : R2STAR_NO_ECHO;
-	}
+	if (map->quality != NULL)
+		store_quality(map->quality + first, score, lanes);
+	store_states(map->state + first, block->r2star_per_s, counted, lanes);
 }
 
 static void finish_stragglers(const struct fitting *job, struct r2star_block *late, int lanes,
@@ -90,6 +100,19 @@ static void move_lane(struct r2star_block *to, int to_lane, const struct r2star_
 	to->damping[to_lane] = from->damping[lane];
 }
 
+/* The next block's samples come from as many places as there are echoes; asked for now, they are
+ * there when this block is done. */
+static void fetch(const struct fitting *job, size_t first)
+{
+	enum { LINE = 64 / sizeof(float) };
+	const float *echo = job->series->samples + first;
+
+	for (int e = 0; e < job->series->echoes; e++, echo += job->voxels) {
+		for (int l = 0; l < R2STAR_LANES; l += LINE)
+			__builtin_prefetch(echo + l);
+	}
+}
+
 /* Voxels that have not converged after the first steps are collected and go on together, so that a
  * hard one does not hold up its whole block. */
 static void fit_range(void *user, size_t first, size_t last)
@@ -104,8 +127,12 @@ static void fit_range(void *user, size_t first, size_t last)
 	memcpy(&late, job->empty, sizeof late);
 	for (size_t at = first; at < last; at += R2STAR_LANES) {
 		int lanes = last - at < R2STAR_LANES ? (int)(last - at) : R2STAR_LANES;
-		bool any = job->code->load(&block, job->series->samples + at, job->voxels, lanes,
-					   job->usable_above, job->floor, counted) > 0;
+		bool any;
+
+		if (last - at >= (size_t)2 * R2STAR_LANES)
+			fetch(job, at + R2STAR_LANES);
+		any = job->code->load(&block, job->series->samples + at, job->voxels, lanes,
+				      job->usable_above, job->floor, counted) > 0;
 
 		if (any) {
 			job->code->start(&block);
@@ -177,11 +204,21 @@ static bool volume_for(struct volume *volume, const struct grid *grid)
 
 static void count_states(struct r2star_map *map)
 {
+	enum { FEW = 240 }; /* a byte can count them */
 	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
 
 	memset(map->count, 0, sizeof map->count);
-	for (size_t v = 0; v < voxels; v++)
-		map->count[map->state[v]]++;
+	for (size_t first = 0; first < voxels; first += FEW) {
+		const size_t n = voxels - first < FEW ? voxels - first : FEW;
+
+		for (int state = 0; state < R2STAR_STATES; state++) {
+			uint8_t found = 0; /* in vectors of bytes */
+
+			for (size_t v = 0; v < n; v++)
+				found = (uint8_t)(found + (map->state[first + v] == state));
+			map->count[state] += found;
+		}
+	}
 }
 
 enum status_code r2star_fit(struct r2star_map *map, const struct echo_series *series,

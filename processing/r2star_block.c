@@ -1,5 +1,6 @@
 #include "r2star_block.h"
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,11 +13,17 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define FOR_LANES     for (int l = 0; l < R2STAR_LANES; l++)
 
-/* A step this small, relative to 1 + |rate|, leaves an error well below it. */
-static const float CONVERGED_STEP = 1e-4F;
+/* Of the way to the answer, relative to 1 + |rate|: what the search may leave. */
+static const float NEAR_ENOUGH = 1e-5F;
+/* Each step is shorter than the one before by a factor that hardly changes, which tells what is
+ * left after it; a factor smaller than this is luck. */
+static const float BEST_SHRINKING = 0.02F;
+/* The last step may not be longer, relative to 1 + |rate| and the amplitude: the derivatives stay
+ * those from before it. */
+static const float LONGEST_LAST_STEP = 5e-3F;
 /* Rounding of a sum of squares; a step that costs no more than this is still an improvement. */
-static const float COST_ROUNDING = 1e-5F;
-static const float COST_NOTHING = 1e-12F;
+static const float COST_ROUNDING = 1e-4F;
+static const float COST_NOTHING = 1e-11F;
 /* Beyond any signal of MR: the fit ran away. */
 static const float FARTHEST_PER_S = 1e5F;
 /* Of the template's square, what the fit must leave of it: less cannot tell fat from decay. */
@@ -76,17 +83,15 @@ ALWAYS_INLINE float rough_logarithm(float x)
 	return (float)power * 0.69314718F + over_1 * series;
 }
 
-/* 1 / sqrt(x), x > 0: halving the exponent gives 3 %, each of Newton's steps squares the error. It
- * keeps the square root and the division, the slowest instructions there are, out of the loop. */
+/* 1 / sqrt(x), x > 0, to 5e-7: halving the exponent, then twice Newton's step with numbers that
+ * leave errors as large above as below, 7e-4 after the first. It keeps the square root and the
+ * division, the slowest instructions there are, out of the loop. */
 ALWAYS_INLINE float inverse_root(float x)
 {
-	float half = 0.5F * x;
-	float y = float_of(0x5f3759df - (bits_of(x) >> 1));
+	float y = float_of(0x5f300000 - (bits_of(x) >> 1));
 
-	y = y * (1.5F - half * y * y);
-	y = y * (1.5F - half * y * y);
-	y = y * (1.5F - half * y * y);
-	return y;
+	y = y * (1.5540342F - 0.55517995F * x * y * y);
+	return y * (1.5000005F - 0.50000006F * x * y * y);
 }
 
 /* Normal equations at (amplitude, rate). */
@@ -117,19 +122,19 @@ ALWAYS_INLINE void evaluate(const struct r2star_block *block, const float *restr
 		{
 			float tissue = amplitude[l] * decay[l];
 			float square = tissue * tissue + block->floor[l];
-			float safe = square < 1e-30F ? 1e-30F : square;
-			float inverse = inverse_root(safe);
-			float by_amplitude = tissue * decay[l] * inverse;
-			float residual = signal[l] - safe * inverse;
+			float inverse = inverse_root(square), by_amplitude, residual;
 			float square_a, residual_a;
 
-			by_amplitude = number < block->usable[l] ? by_amplitude : 0;
-			residual = number < block->usable[l] ? residual : 0;
+			/* the signal of an echo that does not count is 0 */
+			inverse = number < block->usable[l] ? inverse : 0;
+			by_amplitude = tissue * decay[l] * inverse;
+			residual = signal[l] - square * inverse;
 			square_a = by_amplitude * by_amplitude;
 			residual_a = by_amplitude * residual;
 			at->aa[l] += square_a;
-			at->ar[l] += time * square_a;
-			at->rr[l] += time * (time * square_a);
+			square_a = time * square_a;
+			at->ar[l] += square_a;
+			at->rr[l] += time * square_a;
 			at->a_residual[l] += residual_a;
 			at->r_residual[l] += time * residual_a;
 			at->cost[l] += residual * residual;
@@ -160,13 +165,15 @@ ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t 
 		counted[l] = 0;
 		scale[l] = first > 0 ? 1 / first : 0;
 		block->floor[l] = floor * scale[l] * scale[l];
+		block->floor[l] =
+		    block->floor[l] < R2STAR_LEAST_FLOOR ? R2STAR_LEAST_FLOOR : block->floor[l];
 	}
 	for (int e = 0; e < block->echoes; e++) {
 		const float *restrict echo = samples + (size_t)e * apart;
 		float *restrict signal = block->signal[e];
 
 		for (int l = 0; l < lanes; l++) {
-			alive[l] = echo[l] > limit ? alive[l] : 0;
+			alive[l] = echo[l] > limit && echo[l] <= FLT_MAX ? alive[l] : 0;
 			counted[l] += alive[l];
 			signal[l] = alive[l] > 0 ? echo[l] * scale[l] : 0;
 		}
@@ -183,7 +190,10 @@ ALWAYS_INLINE int load(struct r2star_block *block, const float *samples, size_t 
 ALWAYS_INLINE void restart(struct r2star_block *block)
 {
 	FOR_LANES
-	block->converged[l] = block->usable[l] > 0 ? 0 : 1;
+	{
+		block->converged[l] = block->usable[l] > 0 ? 0 : 1;
+		block->step[l] = 0;
+	}
 	evaluate(block, block->amplitude, block->rate, &block->at);
 }
 
@@ -206,21 +216,22 @@ ALWAYS_INLINE void start(struct r2star_block *block)
 			float tissue = signal[l] * signal[l] - block->floor[l];
 			float y, weight;
 
-			tissue = tissue < 1e-30F ? 1e-30F : tissue;
-			y = 0.5F * rough_logarithm(tissue);
+			tissue = tissue < R2STAR_LEAST_FLOOR ? R2STAR_LEAST_FLOOR : tissue;
 			weight = number < block->usable[l] ? tissue : 0;
+			y = weight * rough_logarithm(tissue); /* of the square */
 			w[l] += weight;
-			wt[l] += weight * time;
-			wtt[l] += weight * time * time;
-			wy[l] += weight * y;
-			wty[l] += weight * time * y;
+			wy[l] += y;
+			wty[l] += time * y;
+			weight = time * weight;
+			wt[l] += weight;
+			wtt[l] += time * weight;
 		}
 	}
 	FOR_LANES
 	{
 		float determinant = w[l] * wtt[l] - wt[l] * wt[l];
-		float slope = (w[l] * wty[l] - wt[l] * wy[l]) / determinant;
-		float level = (wy[l] - slope * wt[l]) / w[l];
+		float slope = 0.5F * (w[l] * wty[l] - wt[l] * wy[l]) / determinant;
+		float level = (0.5F * wy[l] - slope * wt[l]) / w[l];
 		bool sound = determinant > 1e-6F * w[l] * wtt[l];
 
 		block->rate[l] = sound ? -slope : 0;
@@ -230,6 +241,55 @@ ALWAYS_INLINE void start(struct r2star_block *block)
 	restart(block);
 }
 
+/* A step of every lane from where it stands. Lanes whose step leaves next to nothing take it
+ * without a look at where it leads; returns how many others there are. */
+ALWAYS_INLINE int32_t propose(struct r2star_block *block, float *restrict amplitude,
+			      float *restrict rate, float *restrict step)
+{
+	struct r2star_normal *at = &block->at;
+	int32_t waiting = 0;
+
+	FOR_LANES
+	{
+		float aa = at->aa[l] * (1 + block->damping[l]);
+		float rr = at->rr[l] * (1 + block->damping[l]);
+		float determinant = aa * rr - at->ar[l] * at->ar[l];
+		float inverse = 1 / (determinant > 0 ? determinant : 1);
+		float longest = 1 + 0.5F * fabsf(block->rate[l]);
+		float to_amplitude =
+		    (rr * at->a_residual[l] - at->ar[l] * at->r_residual[l]) * inverse;
+		float to_rate = (aa * at->r_residual[l] - at->ar[l] * at->a_residual[l]) * inverse;
+		float half = 0.5F * block->amplitude[l];
+		float left, least_left, unit, gain;
+		bool last;
+
+		to_rate = to_rate > longest ? longest : to_rate;
+		to_rate = to_rate < -longest ? -longest : to_rate;
+		to_amplitude = to_amplitude < -half ? -half : to_amplitude;
+		step[l] = fabsf(to_rate);
+		rate[l] = block->rate[l] + to_rate;
+		amplitude[l] = block->amplitude[l] + to_amplitude;
+
+		unit = 1 + fabsf(rate[l]);
+		left = step[l] * step[l];
+		least_left = BEST_SHRINKING * step[l];
+		last = block->damping[l] < FIRST_DAMPING && step[l] <= LONGEST_LAST_STEP * unit &&
+		       fabsf(to_amplitude) <= LONGEST_LAST_STEP * amplitude[l] &&
+		       least_left <= NEAR_ENOUGH * unit &&
+		       (left <= NEAR_ENOUGH * unit * block->step[l] ||
+			step[l] <= NEAR_ENOUGH * unit) &&
+		       block->converged[l] == 0;
+		/* of the parabola that the cost is near its least value */
+		gain = to_amplitude * at->a_residual[l] + to_rate * at->r_residual[l];
+		at->cost[l] -= last ? gain : 0;
+		block->rate[l] = last ? rate[l] : block->rate[l];
+		block->amplitude[l] = last ? amplitude[l] : block->amplitude[l];
+		block->converged[l] = last ? 1 : block->converged[l];
+		waiting += 1 - block->converged[l];
+	}
+	return waiting;
+}
+
 ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 {
 	R2STAR_PER_LANE(float, amplitude);
@@ -237,29 +297,7 @@ ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 	R2STAR_PER_LANE(float, step);
 	struct r2star_normal *at = &block->at, trial;
 
-	for (int s = 0; s < steps; s++) {
-		int32_t waiting = 0;
-
-		FOR_LANES
-		{
-			float aa = at->aa[l] * (1 + block->damping[l]);
-			float rr = at->rr[l] * (1 + block->damping[l]);
-			float determinant = aa * rr - at->ar[l] * at->ar[l];
-			float safe = determinant > 0 ? determinant : 1;
-			float longest = 1 + 0.5F * fabsf(block->rate[l]);
-			float to_amplitude =
-			    (rr * at->a_residual[l] - at->ar[l] * at->r_residual[l]) / safe;
-			float to_rate =
-			    (aa * at->r_residual[l] - at->ar[l] * at->a_residual[l]) / safe;
-			float half = 0.5F * block->amplitude[l];
-
-			to_rate = to_rate > longest ? longest : to_rate;
-			to_rate = to_rate < -longest ? -longest : to_rate;
-			to_amplitude = to_amplitude < -half ? -half : to_amplitude;
-			step[l] = fabsf(to_rate);
-			rate[l] = block->rate[l] + to_rate;
-			amplitude[l] = block->amplitude[l] + to_amplitude;
-		}
+	while (propose(block, amplitude, rate, step) > 0 && steps-- > 0) {
 		evaluate(block, amplitude, rate, &trial);
 		FOR_LANES
 		{
@@ -267,24 +305,20 @@ ALWAYS_INLINE void improve(struct r2star_block *block, int steps)
 			bool better = trial.cost[l] <= limit;
 			bool take = better && block->converged[l] == 0;
 			float less = block->damping[l] * 0.1F, more = block->damping[l] * 10;
-			bool small = step[l] <= CONVERGED_STEP * (1 + fabsf(rate[l]));
 
 			less = less < LEAST_DAMPING ? 0 : less;
 			more = more < FIRST_DAMPING ? FIRST_DAMPING : more;
 			block->damping[l] = better ? less : more;
 			block->rate[l] = take ? rate[l] : block->rate[l];
 			block->amplitude[l] = take ? amplitude[l] : block->amplitude[l];
+			block->step[l] = take ? step[l] : block->step[l];
 			at->aa[l] = take ? trial.aa[l] : at->aa[l];
 			at->ar[l] = take ? trial.ar[l] : at->ar[l];
 			at->rr[l] = take ? trial.rr[l] : at->rr[l];
 			at->a_residual[l] = take ? trial.a_residual[l] : at->a_residual[l];
 			at->r_residual[l] = take ? trial.r_residual[l] : at->r_residual[l];
 			at->cost[l] = take ? trial.cost[l] : at->cost[l];
-			block->converged[l] = (take && small) ? 1 : block->converged[l];
-			waiting += 1 - block->converged[l];
 		}
-		if (waiting == 0)
-			return;
 	}
 }
 
@@ -345,10 +379,9 @@ ALWAYS_INLINE void oscillation(const struct r2star_block *block, float score[R2S
 		{
 			float tissue = block->amplitude[l] * decay[l];
 			float square = tissue * tissue + block->floor[l];
-			float safe = square < 1e-30F ? 1e-30F : square;
-			float inverse = inverse_root(safe);
+			float inverse = inverse_root(square);
 			float by_amplitude = tissue * decay[l] * inverse;
-			float residual = signal[l] - safe * inverse;
+			float residual = signal[l] - square * inverse;
 			float h = tissue * swing, h_a;
 
 			h = number < block->usable[l] ? h : 0;

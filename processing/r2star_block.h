@@ -21,6 +21,9 @@
 
 #include "r2star.h"
 
+/* Without noise: the square of a signal that is nothing beside the first echo's. */
+#define R2STAR_LEAST_FLOOR 1e-30F
+
 enum { R2STAR_LANES = 128, R2STAR_MOST_ECHOES = 64, R2STAR_ECHOES_FOR_FAT = 5 };
 
 /* One value per lane, on the cache lines that the widest vectors fill. */
@@ -51,6 +54,7 @@ struct r2star_block {
 	R2STAR_PER_LANE(float, amplitude);
 	R2STAR_PER_LANE(float, rate);
 	R2STAR_PER_LANE(float, damping);
+	R2STAR_PER_LANE(float, step);	      /* size of the last one along the rate; 0: none yet */
 	R2STAR_PER_LANE(int32_t, converged);  /* 0 or 1 */
 	struct r2star_normal at;	      /* at amplitude and rate */
 	R2STAR_PER_LANE(float, r2star_per_s); /* results */

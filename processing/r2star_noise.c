@@ -1,7 +1,11 @@
 #include "r2star_block.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+
+#include "parallel.h"
+#include "sort.h"
 
 enum {
 	SAMPLED_VOXELS = 16384,
@@ -25,33 +29,45 @@ struct sample {
 	int echoes;
 	size_t voxels;
 	float *signals; /* voxels * echoes, echoes innermost */
-	float *scratch; /* as many again */
+	float *scratch; /* twice as many */
 };
 
-static enum status_code sample_new(struct sample *sample, const struct echo_series *series,
-				   size_t most, struct status *st)
+struct gathering {
+	const struct echo_series *series;
+	struct sample *sample;
+};
+
+static void gather(void *user, size_t first_voxel, size_t last_voxel)
 {
+	const struct gathering *job = user;
+	const struct sample *sample = job->sample;
+	const size_t all = grid_voxels(&job->series->grid);
+
+	for (size_t v = first_voxel; v < last_voxel; v++) {
+		size_t first = v * all / sample->voxels, last = (v + 1) * all / sample->voxels;
+		uint32_t jitter = (uint32_t)v * 2654435761U >> 8;
+		const float *from = job->series->samples + first + jitter % (last - first);
+		float *to = sample->signals + v * (size_t)sample->echoes;
+
+		for (int e = 0; e < sample->echoes; e++, from += all)
+			to[e] = fabsf(*from) <= FLT_MAX ? *from : 0;
+	}
+}
+
+static enum status_code sample_new(struct sample *sample, const struct echo_series *series,
+				   size_t most, int threads, struct status *st)
+{
+	struct gathering job = {series, sample};
 	size_t all = grid_voxels(&series->grid), values;
 
 	sample->echoes = series->echoes;
 	sample->voxels = all < most ? all : most;
 	values = sample->voxels * (size_t)series->echoes;
 	sample->signals = malloc(values * sizeof *sample->signals);
-	sample->scratch = malloc(values * sizeof *sample->scratch);
+	sample->scratch = malloc(2 * values * sizeof *sample->scratch);
 	if (sample->signals == NULL || sample->scratch == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory to estimate the noise");
-	for (size_t v = 0; v < sample->voxels; v++) {
-		size_t first = v * all / sample->voxels, last = (v + 1) * all / sample->voxels;
-		uint32_t jitter = (uint32_t)v * 2654435761U >> 8;
-		size_t voxel = first + jitter % (last - first);
-
-		for (int e = 0; e < series->echoes; e++) {
-			float signal = series->samples[(size_t)e * all + voxel];
-
-			sample->signals[v * (size_t)series->echoes + (size_t)e] =
-			    isfinite(signal) ? signal : 0;
-		}
-	}
+	parallel_for(sample->voxels, SAMPLED_VOXELS / 8, threads, gather, &job);
 	return STATUS_OK;
 }
 
@@ -61,19 +77,12 @@ static void sample_free(struct sample *sample)
 	free(sample->scratch);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const float *p = a, *q = b;
-
-	return (*p > *q) - (*p < *q);
-}
-
 /* First-echo signal that one percent of the voxels exceed. */
 static double brightest_percent(struct sample *sample)
 {
 	for (size_t v = 0; v < sample->voxels; v++)
 		sample->scratch[v] = sample->signals[v * (size_t)sample->echoes];
-	qsort(sample->scratch, sample->voxels, sizeof *sample->scratch, by_value);
+	sort_floats(sample->scratch, sample->voxels, sample->scratch + sample->voxels);
 	return (double)sample->scratch[(sample->voxels - 1) * 99 / 100];
 }
 
@@ -91,7 +100,7 @@ static double smallest_step(struct sample *sample)
 			sample->scratch[n++] =
 			    sample->signals[v * (size_t)sample->echoes + (size_t)e];
 	}
-	qsort(sample->scratch, n, sizeof *sample->scratch, by_value);
+	sort_floats(sample->scratch, n, sample->scratch + n);
 	for (size_t i = 1; i < n; i++) {
 		double difference = (double)sample->scratch[i] - (double)sample->scratch[i - 1];
 
@@ -168,11 +177,12 @@ static void add_lane(struct residuals *found, const float *signals, int usable, 
 	struct r2star_block *block = found->block;
 	int l = found->lanes++;
 	double first = (double)signals[0];
+	float scale = 1 / signals[0];
 
 	for (int e = 0; e < block->echoes; e++)
-		block->signal[e][l] = (float)((double)signals[e] / first);
+		block->signal[e][l] = e < usable ? signals[e] * scale : 0;
 	block->usable[l] = (float)usable;
-	block->floor[l] = (float)(2 * sigma * sigma / (first * first));
+	block->floor[l] = fmaxf((float)(2 * sigma * sigma / (first * first)), R2STAR_LEAST_FLOOR);
 	block->first_echo[l] = signals[0];
 	if (found->lanes == R2STAR_LANES)
 		flush_lanes(found);
@@ -212,7 +222,7 @@ static size_t residual_sd(double *sd, struct sample *sample, struct r2star_block
 	}
 	flush_lanes(&found);
 	if (found.count >= quantile->voxels) {
-		qsort(found.variance, found.count, sizeof *found.variance, by_value);
+		sort_floats(found.variance, found.count, found.variance + found.count);
 		*sd = sqrt((double)found.variance[(size_t)(quantile->share * (double)found.count)]);
 	}
 	return found.count;
@@ -283,13 +293,13 @@ enum status_code r2star_estimate_noise(double *sigma, double *air_sigma,
 		goto out;
 	}
 	r2star_block_init(block, series);
-	code = sample_new(&sample, series, SAMPLED_VOXELS, st);
+	code = sample_new(&sample, series, SAMPLED_VOXELS, params->threads, st);
 	if (code == STATUS_OK)
 		code = estimate(sigma, air_sigma, &sample, block, all, params, st);
 	if (code == STATUS_REFUSE && sample.voxels < all) { /* little tissue: look at every voxel */
 		status_clear(st);
 		sample_free(&sample);
-		code = sample_new(&sample, series, all, st);
+		code = sample_new(&sample, series, all, params->threads, st);
 		if (code == STATUS_OK)
 			code = estimate(sigma, air_sigma, &sample, block, all, params, st);
 	}

@@ -13,7 +13,7 @@
 #include "uid.h"
 
 /* Raised when r2star_fit() gives other numbers for the same signals. */
-#define FIT_METHOD     "r2star-1"
+#define FIT_METHOD     "r2star-2"
 #define MAP_VERSION    2u /* 2: with the quality of every voxel */
 #define MAP_BYTE_ORDER 0x01020304u
 #define HEADER_SIZE    4096
