@@ -132,7 +132,7 @@ static void digest_vois(struct digest *digest, const struct job_case *c)
 	}
 }
 
-static void course_key(char key[65], const struct job_case *c, int n_scans)
+void job_course_key(char key[65], const struct job_case *c, int n_scans)
 {
 	struct digest *digest = digest_new();
 	const struct dosimetry_input *input = &c->input;
@@ -216,7 +216,7 @@ static enum status_code find_course(struct job_case *c, struct status *st)
 	if (c->job->forced)
 		return STATUS_OK;
 	for (int known = c->job->kind == JOB_REPORT ? n : n - 1; known > 0 && !found; known--) {
-		course_key(key, c, known);
+		job_course_key(key, c, known);
 		if (course_cache_get(&c->result, c->stored_mean_gy, &found, c->config->spool, key,
 				     st) != STATUS_OK)
 			return st->code;
@@ -240,7 +240,7 @@ static enum status_code run_next(struct job_case *c, struct status *st)
 		return st->code;
 	c->scan[index].map = NULL;
 	kept_map_free(&scan->kept);
-	course_key(key, c, index + 1);
+	job_course_key(key, c, index + 1);
 	return course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy, st);
 }
 

@@ -5,6 +5,7 @@
  *   job_series.c   one series and its R2* map
  *   job_masks.c    contours -> masks on the result grid
  *   job_align.c    where the scans lie to the result grid
+ *   job_deform.c   and how they are bent, where that is asked for
  *   job_input.c    all of that -> dosimetry input
  *   job_dosimetry.c  dosimetry_run() on it, from where the scans before ended
  *   job_emission.c a SPECT or PET of the days after
@@ -16,6 +17,7 @@
 #define JOB_PARTS_H
 
 #include "alignment.h"
+#include "deformation.h"
 #include "dosimetry.h"
 #include "job.h"
 #include "map_cache.h"
@@ -40,8 +42,9 @@ struct job_scan {
 	 * identity unless moved. */
 	bool moved;
 	double to_result[RIGID_SIZE];
-	double residual_mm; /* dosimetry.h */
-	bool left_out;	    /* it could not be aligned: not part of this result */
+	double residual_mm;		/* dosimetry.h */
+	struct deformation deformation; /* scan -> baseline; no displacements: rigid. Owned. */
+	bool left_out;			/* it could not be aligned: not part of this result */
 };
 
 /* Everything a MAP or REPORT works on. Made zeroed; job_case_free() frees what is there. */
@@ -113,9 +116,18 @@ const struct grid *job_drawn_on(const struct job_case *c);
 /* Coverage of either; same grid. The caller updates the bounds. */
 void job_join_mask(struct mask *joined, const struct mask *part);
 enum status_code job_align(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* A scan that was placed by a registration, found: baseline -> scan; the last line of c->alignments
+ * is its own. region: on the result grid; empty: none. doubt: what was warned of that registration;
+ * NULL: nothing. */
+enum status_code job_deform(struct job_case *c, struct job_scan *scan,
+			    const double found[RIGID_SIZE], const struct mask *region,
+			    const char *region_evidence, struct report_warning *doubt,
+			    struct status *st) STATUS_CHECKED;
 void job_fill_input(struct job_case *c);
 /* dosimetry_run() over what the case has, going on from what is kept (job_dosimetry.c). */
 enum status_code job_run_dosimetry(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* Every input of the numbers of the first n scans of the case's dosimetry input. */
+void job_course_key(char key[65], const struct job_case *c, int n_scans);
 /* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
  * VOI are the report's work, so the dosimetry is spared them. */
 bool job_can_do_without_vois(const struct job_case *c);
