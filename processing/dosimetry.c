@@ -248,7 +248,6 @@ out:
 		dosimetry_regions_free(&course->regions);
 		dosimetry_delta_free(&course->delta);
 		kernel_free(&course->kernel);
-		volume_free(&course->noise.baseline_on_result);
 		free(course);
 	}
 	if (st->code != STATUS_OK)

@@ -276,7 +276,6 @@ struct dosimetry_noise {
 						     set before the call */
 	double scan_variance[DOSIMETRY_MAX_SCANS]
 			    [DOSIMETRY_NOISE_PIECES]; /* of mean R2*, (1/s)^2 */
-	struct volume baseline_on_result;	      /* R2*; empty until needed; owned */
 };
 
 /* uncertainty of every figure, and recovery_uncertainty. */

@@ -15,10 +15,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "parallel.h"
 #include "resample.h"
 
 #define GRID_TOLERANCE_MM 1e-3
+
+/* A region whose mean dose has an uncertainty. */
+struct piece {
+	int number; /* VOIs, then the healthy livers, then the liver with its tumours */
+	const struct mask *mask;
+	double mean_gy;
+	struct uncertainty *found;
+};
 
 struct job {
 	struct dosimetry_time_point *point;
@@ -29,66 +36,136 @@ struct job {
 	const struct dosimetry_baseline_map *baseline;
 	const struct dosimetry_input *input;
 	const struct dosimetry_params *params;
-	struct volume scan_stderr_per_s; /* of the scan alone, its grid; owned */
 	struct grid result_in_scan, scan_in_baseline;
 	bool on_scan_grid, on_baseline_grid; /* nothing was interpolated */
 	struct uncertainty liver;	     /* of the liver with its tumours, for the recovery */
 	double liver_mean_gy;
-	struct status status[DOSIMETRY_NOISE_PIECES];
+	struct piece pieces[DOSIMETRY_NOISE_PIECES]; /* those with a mean, the largest first */
+	const struct mask *masks[DOSIMETRY_NOISE_PIECES];
+	int n_pieces;
+	double baseline_variance[DOSIMETRY_NOISE_PIECES]; /* per piece, (1/s)^2 */
+	double to_baseline_gy[DOSIMETRY_NOISE_PIECES], to_result_gy[DOSIMETRY_NOISE_PIECES];
 };
+
+/* ---- the pieces ---- */
+
+static const struct uncertainty UNKNOWN = {
+    .random_gy = NAN,
+    .registration_gy = NAN,
+    .relaxivity_gy = NAN,
+    .specific_activity_gy = NAN,
+    .combined_gy = NAN,
+};
+
+static double measured_mean(const struct volume *dose_gy, const struct mask *mask)
+{
+	const struct grid *grid = &mask->grid;
+	double sum = 0, weight = 0;
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			size_t row =
+			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns;
+			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
+				double coverage = (double)mask->coverage[row + (size_t)i];
+				double gy = (double)dose_gy->samples[row + (size_t)i];
+				if (coverage > 0 && !isnan(gy)) {
+					sum += coverage * gy;
+					weight += coverage;
+				}
+			}
+		}
+	}
+	return weight > 0 ? sum / weight : (double)NAN;
+}
+
+static void add_piece(struct job *job, int number, const struct mask *mask, double mean_gy,
+		      struct uncertainty *found)
+{
+	*found = UNKNOWN;
+	job->noise->scan_variance[job->scan][number] = NAN;
+	if (!isnan(mean_gy))
+		job->pieces[job->n_pieces++] = (struct piece){number, mask, mean_gy, found};
+}
+
+static int larger_first(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+	size_t x_voxels = mask_box_voxels(x->mask), y_voxels = mask_box_voxels(y->mask);
+	if (x_voxels != y_voxels)
+		return x_voxels > y_voxels ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
+}
+
+static void find_pieces(struct job *job)
+{
+	const struct mask *liver = &job->plan->liver_with_tumours;
+	int n_vois = job->input->n_vois, n_healthy = job->plan->n_healthy;
+	for (int i = 0; i < n_vois; i++) {
+		struct dosimetry_voi_result *voi = &job->point->voi[i];
+		add_piece(job, i, job->input->vois[i].mask, voi->dose.mean, &voi->uncertainty);
+	}
+	for (int h = 0; h < n_healthy; h++) {
+		struct dosimetry_voi_result *figures = &job->point->healthy[h].figures;
+		add_piece(job, n_vois + h, &job->plan->healthy[h], figures->dose.mean,
+			  &figures->uncertainty);
+	}
+	job->liver_mean_gy =
+	    liver->coverage ? measured_mean(&job->point->dose_gy, liver) : (double)NAN;
+	add_piece(job, n_vois + n_healthy, liver, job->liver_mean_gy, &job->liver);
+	qsort(job->pieces, (size_t)job->n_pieces, sizeof *job->pieces, larger_first);
+	for (int i = 0; i < job->n_pieces; i++)
+		job->masks[i] = job->pieces[i].mask;
+}
 
 /* ---- random ---- */
 
-/* Standard errors of the scan's own fits. A voxel with few echoes has that of its first one and of
- * the baseline's S0 together already. */
-static enum status_code find_scan_stderr(struct job *job, struct status *st)
+/* Variances of the mean R2* over some pieces, (1/s)^2: of the scan and of the baseline. The scan's
+ * are those of its own fits; a voxel with few echoes has that of its first one and of the
+ * baseline's S0 together already. */
+static enum status_code find_some_variances(struct job *job, int first, int count,
+					    struct status *st)
 {
-	const struct r2star_map *map = job->input->scans[job->scan].map;
-	const struct volume *both = &job->delta->stderr_per_s;
-	size_t voxels = grid_voxels(&both->grid);
-	if (volume_new(&job->scan_stderr_per_s, &both->grid, NAN, st) != STATUS_OK)
-		return st->code;
-	for (size_t v = 0; v < voxels; v++) {
-		if (isnan(both->samples[v]))
-			continue;
-		job->scan_stderr_per_s.samples[v] = job->delta->state[v] == R2STAR_FITTED
-							? map->stderr_per_s.samples[v]
-							: both->samples[v];
-	}
-	return STATUS_OK;
-}
-
-/* Variances of the mean R2* over a VOI, (1/s)^2: of the scan and of the baseline. */
-static enum status_code find_variances(double *scan_variance, double *baseline_variance,
-				       const struct job *job, const struct mask *mask,
-				       struct status *st)
-{
-	struct uncertainty_weights on_result = {.weight = NULL}, on_scan = {.weight = NULL},
-				   on_baseline = {.weight = NULL};
-	const struct uncertainty_weights *weights = &on_result;
-	bool voxelwise = job->params->baseline == BASELINE_VOXELWISE;
-	if (uncertainty_weights_of_mask(&on_result, mask, &job->point->dose_gy, st) != STATUS_OK)
+	const struct uncertainty_errors of_scan = {
+	    .standard_error = &job->delta->stderr_per_s,
+	    .instead = &job->input->scans[job->scan].map->stderr_per_s,
+	    .where = job->delta->state,
+	    .is = R2STAR_FITTED,
+	};
+	const struct uncertainty_errors of_baseline = {.standard_error =
+							   &job->baseline->stderr_per_s};
+	struct uncertainty_weights made = {.weight = NULL}, carried = {.weight = NULL};
+	const int threads = job->params->threads;
+	const struct volume *dose_gy = &job->point->dose_gy;
+	double variance[UNCERTAINTY_LANES];
+	if (job->on_scan_grid
+		? uncertainty_weights_of_masks(&made, job->masks + first, count, dose_gy, st) !=
+		      STATUS_OK
+		: uncertainty_weights_carry_masks(&made, &job->delta->delta_r2star_per_s,
+						  job->masks + first, count, dose_gy,
+						  &job->result_in_scan, threads, st) != STATUS_OK)
 		goto out;
-	if (!job->on_scan_grid) {
-		if (uncertainty_weights_carry(&on_scan, &job->delta->delta_r2star_per_s, weights,
-					      &job->result_in_scan, st) != STATUS_OK)
-			goto out;
-		weights = &on_scan;
-	}
-	*scan_variance = uncertainty_variance(weights, &job->scan_stderr_per_s);
-	if (voxelwise && !job->on_baseline_grid) {
-		if (uncertainty_weights_carry(&on_baseline, &job->baseline->r2star_per_s, weights,
-					      &job->scan_in_baseline, st) != STATUS_OK)
-			goto out;
-		weights = &on_baseline;
-	}
+	if (uncertainty_variances(variance, &made, &of_scan, threads, st) != STATUS_OK)
+		goto out;
+	for (int i = 0; i < count; i++)
+		job->noise->scan_variance[job->scan][job->pieces[first + i].number] = variance[i];
 	/* the mean over a whole liver has no noise to speak of */
-	*baseline_variance =
-	    voxelwise ? uncertainty_variance(weights, &job->baseline->stderr_per_s) : 0;
+	if (job->params->baseline != BASELINE_VOXELWISE)
+		goto out;
+	if (!job->on_baseline_grid) {
+		if (uncertainty_weights_carry(&carried, &job->baseline->r2star_per_s, &made,
+					      &job->scan_in_baseline, threads, st) != STATUS_OK)
+			goto out;
+		uncertainty_weights_free(&made);
+		made = carried;
+		carried.weight = NULL;
+	}
+	if (uncertainty_variances(variance, &made, &of_baseline, threads, st) == STATUS_OK) {
+		for (int i = 0; i < count; i++)
+			job->baseline_variance[first + i] = variance[i];
+	}
 out:
-	uncertainty_weights_free(&on_result);
-	uncertainty_weights_free(&on_scan);
-	uncertainty_weights_free(&on_baseline);
+	uncertainty_weights_free(&made);
+	uncertainty_weights_free(&carried);
 	return st->code;
 }
 
@@ -104,83 +181,49 @@ static double combine_scans(const struct job *job, int piece, double baseline_va
 	return sqrt(variance);
 }
 
-/* ---- one VOI ---- */
+/* ---- registration ---- */
 
-static enum status_code find_uncertainty(struct uncertainty *found, struct job *job, int piece,
-					 const struct mask *mask, double mean_gy, struct status *st)
+/* The baseline on the result grid, as far as shifts of the scan reach from the VOIs. */
+static enum status_code carry_baseline(struct volume *carried, struct uncertainty_shifted *shifted,
+				       const struct job *job, double residual_mm, struct status *st)
 {
-	const struct dosimetry_scan *scan = &job->input->scans[job->scan];
-	const struct volume *baseline = &job->noise->baseline_on_result;
-	bool voxelwise = job->params->baseline == BASELINE_VOXELWISE;
-	double baseline_variance = NAN, to_baseline_gy, to_result_gy;
-	if (find_variances(&job->noise->scan_variance[job->scan][piece], &baseline_variance, job,
-			   mask, st) != STATUS_OK ||
-	    uncertainty_registration(&to_baseline_gy, &job->point->dose_gy,
-				     voxelwise && baseline->samples ? baseline : NULL,
-				     job->noise->gy_per_delta[job->scan], mask, scan->residual_mm,
-				     st) != STATUS_OK ||
-	    uncertainty_registration(&to_result_gy, &job->point->dose_gy, NULL, 0, mask,
-				     job->input->baseline.residual_mm, st) != STATUS_OK)
-		return st->code;
-	found->random_gy = combine_scans(job, piece, baseline_variance);
-	found->registration_gy = hypot(to_baseline_gy, to_result_gy);
-	uncertainty_combine(found, mean_gy, &job->params->uncertainty);
-	return STATUS_OK;
+	struct grid moved;
+	int first[3], last[3];
+	uncertainty_reach(first, last, job->masks, job->n_pieces, residual_mm);
+	dosimetry_move_grid(&moved, job->input->result_grid, &job->input->baseline);
+	for (int a = 0; a < 3; a++) {
+		moved.origin_mm[a] += first[0] * moved.column_step_mm[a] +
+				      first[1] * moved.row_step_mm[a] +
+				      first[2] * moved.slice_step_mm[a];
+		shifted->first[a] = first[a];
+	}
+	moved.columns = last[0] - first[0] + 1;
+	moved.rows = last[1] - first[1] + 1;
+	moved.slices = last[2] - first[2] + 1;
+	shifted->map = carried;
+	shifted->scale = job->noise->gy_per_delta[job->scan];
+	return resample_trilinear(carried, &moved, &job->baseline->r2star_per_s, NULL,
+				  job->params->threads, st);
 }
 
-static const struct uncertainty UNKNOWN = {
-    .random_gy = NAN,
-    .registration_gy = NAN,
-    .relaxivity_gy = NAN,
-    .specific_activity_gy = NAN,
-    .combined_gy = NAN,
-};
-
-static double measured_mean(const struct volume *dose_gy, const struct mask *mask)
+static enum status_code find_changes(struct job *job, struct status *st)
 {
-	double sum = 0, weight = 0;
-	size_t voxels = grid_voxels(&mask->grid);
-	for (size_t v = 0; v < voxels; v++) {
-		double coverage = (double)mask->coverage[v], gy = (double)dose_gy->samples[v];
-		if (coverage > 0 && !isnan(gy)) {
-			sum += coverage * gy;
-			weight += coverage;
-		}
-	}
-	if (!(weight > 0))
-		return NAN;
-	return sum / weight;
-}
-
-/* Pieces 0 .. n_vois - 1 are the VOIs, then the healthy livers, then the liver with its tumours. */
-static void fill_some(void *user, size_t first, size_t last)
-{
-	struct job *job = user;
-	int n_vois = job->input->n_vois, n_healthy = job->plan->n_healthy;
-	for (int piece = (int)first; piece < (int)last; piece++) {
-		if (piece == n_vois + n_healthy) {
-			const struct mask *mask = &job->plan->liver_with_tumours;
-			job->liver_mean_gy = mask->coverage
-						 ? measured_mean(&job->point->dose_gy, mask)
-						 : (double)NAN;
-			job->liver = UNKNOWN;
-			job->noise->scan_variance[job->scan][piece] = NAN;
-			if (!isnan(job->liver_mean_gy))
-				(void)!find_uncertainty(&job->liver, job, piece, mask,
-							job->liver_mean_gy, &job->status[piece]);
-			continue;
-		}
-		struct dosimetry_voi_result *voi =
-		    piece < n_vois ? &job->point->voi[piece]
-				   : &job->point->healthy[piece - n_vois].figures;
-		const struct mask *mask = piece < n_vois ? job->input->vois[piece].mask
-							 : &job->plan->healthy[piece - n_vois];
-		voi->uncertainty = UNKNOWN;
-		job->noise->scan_variance[job->scan][piece] = NAN;
-		if (!isnan(voi->dose.mean))
-			(void)!find_uncertainty(&voi->uncertainty, job, piece, mask, voi->dose.mean,
-						&job->status[piece]);
-	}
+	const double residual_mm = job->input->scans[job->scan].residual_mm;
+	const int threads = job->params->threads;
+	struct volume carried = VOLUME_INIT;
+	struct uncertainty_shifted shifted;
+	bool both = residual_mm > 0 && job->params->baseline == BASELINE_VOXELWISE;
+	if ((both && carry_baseline(&carried, &shifted, job, residual_mm, st) != STATUS_OK) ||
+	    uncertainty_registrations(job->to_baseline_gy, &job->point->dose_gy,
+				      both ? &shifted : NULL, job->masks, job->n_pieces,
+				      residual_mm, threads, st) != STATUS_OK)
+		goto out;
+	(void)!uncertainty_registrations(job->to_result_gy, &job->point->dose_gy, NULL, job->masks,
+					 job->n_pieces, job->input->baseline.residual_mm, threads,
+					 st);
+out:
+	volume_free(&carried);
+	return st->code;
 }
 
 /* ---- all of them ---- */
@@ -196,19 +239,26 @@ static double recovery_uncertainty(const struct job *job)
 	return fabs(job->point->recovery_ratio) * hypot(found, injected);
 }
 
-static enum status_code carry_baseline(struct dosimetry_noise *noise, const struct job *job,
-				       struct status *st)
+static enum status_code fill_all(struct job *job, struct status *st)
 {
-	const struct dosimetry_scan *scan = &job->input->scans[job->scan];
-	struct grid moved;
-	if (noise->baseline_on_result.samples || !(scan->residual_mm > 0) ||
-	    job->params->baseline != BASELINE_VOXELWISE)
+	find_pieces(job);
+	if (job->n_pieces == 0)
 		return STATUS_OK;
-	dosimetry_move_grid(&moved, job->input->result_grid, &job->input->baseline);
-	if (resample_trilinear(&noise->baseline_on_result, &moved, &job->baseline->r2star_per_s,
-			       NULL, job->params->threads, st) != STATUS_OK)
+	for (int i = 0; i < job->n_pieces; i += UNCERTAINTY_LANES) {
+		int left = job->n_pieces - i;
+		if (find_some_variances(job, i, left < UNCERTAINTY_LANES ? left : UNCERTAINTY_LANES,
+					st) != STATUS_OK)
+			return st->code;
+	}
+	if (find_changes(job, st) != STATUS_OK)
 		return st->code;
-	noise->baseline_on_result.grid = *job->input->result_grid;
+	for (int i = 0; i < job->n_pieces; i++) {
+		const struct piece *piece = &job->pieces[i];
+		piece->found->random_gy =
+		    combine_scans(job, piece->number, job->baseline_variance[i]);
+		piece->found->registration_gy = hypot(job->to_baseline_gy[i], job->to_result_gy[i]);
+		uncertainty_combine(piece->found, piece->mean_gy, &job->params->uncertainty);
+	}
 	return STATUS_OK;
 }
 
@@ -224,7 +274,6 @@ enum status_code dosimetry_uncertainties(struct dosimetry_time_point *point,
 	if (input->n_vois == 0)
 		return STATUS_OK;
 	struct job *job = calloc(1, sizeof *job);
-	size_t pieces = (size_t)(input->n_vois + plan->n_healthy + 1);
 	if (!job)
 		return status_fail(st, STATUS_RETRY, "no memory for the uncertainty of %d VOIs",
 				   input->n_vois);
@@ -242,16 +291,8 @@ enum status_code dosimetry_uncertainties(struct dosimetry_time_point *point,
 	    grid_same(&job->result_in_scan, &delta->delta_r2star_per_s.grid, GRID_TOLERANCE_MM);
 	job->on_baseline_grid =
 	    grid_same(&job->scan_in_baseline, &baseline->r2star_per_s.grid, GRID_TOLERANCE_MM);
-	if (find_scan_stderr(job, st) != STATUS_OK || carry_baseline(noise, job, st) != STATUS_OK)
-		goto out;
-	parallel_for(pieces, 1, params->threads, fill_some, job);
-	for (size_t i = 0; i < pieces; i++) {
-		if (job->status[i].code != STATUS_OK)
-			(void)status_fail(st, job->status[i].code, "%s", job->status[i].text);
-	}
-	point->recovery_uncertainty = recovery_uncertainty(job);
-out:
-	volume_free(&job->scan_stderr_per_s);
+	if (fill_all(job, st) == STATUS_OK)
+		point->recovery_uncertainty = recovery_uncertainty(job);
 	free(job);
 	return st->code;
 }

@@ -2,12 +2,11 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define SAME_GRID_MM 1e-3
-#define LEAST_WEIGHT 0.5  /* of eight neighbours: resample.h */
-#define MIXED_VOXELS 1.15 /* loss at edges, against that of linear interpolation: uncertainty.h */
-#define PROBE_SD     3.0  /* how far the mean is probed, in standard deviations of the shift */
+#include "parallel.h"
+
+#define LEAST_WEIGHT 0.5 /* of eight neighbours: resample.h */
+#define MOST_SLABS   8	 /* that a box is dealt out in */
 
 static size_t voxel_at(const struct grid *grid, int column, int row, int slice)
 {
@@ -15,7 +14,7 @@ static size_t voxel_at(const struct grid *grid, int column, int row, int slice)
 	       (size_t)column;
 }
 
-/* ---- weights of a mean ---- */
+/* ---- weights of means ---- */
 
 static enum status_code weights_new(struct uncertainty_weights *weights, const int first[3],
 				    const int last[3], struct status *st)
@@ -42,60 +41,157 @@ void uncertainty_weights_free(struct uncertainty_weights *weights)
 	weights->weight = NULL;
 }
 
-static float *weight_row(const struct uncertainty_weights *weights, int row, int slice)
+static uncertainty_lanes *weight_row(const struct uncertainty_weights *weights, int row, int slice)
 {
 	return weights->weight +
 	       ((size_t)slice * (size_t)weights->size[1] + (size_t)row) * (size_t)weights->size[0];
 }
 
-enum status_code uncertainty_weights_of_mask(struct uncertainty_weights *weights,
-					     const struct mask *mask, const struct volume *values,
-					     struct status *st)
+static bool any_weight(uncertainty_lanes weight)
 {
-	if (weights_new(weights, mask->first, mask->last, st) != STATUS_OK)
-		return st->code;
-	for (int k = 0; weights->weight && k < weights->size[2]; k++) {
-		for (int j = 0; j < weights->size[1]; j++) {
-			size_t from = voxel_at(&mask->grid, mask->first[0], mask->first[1] + j,
-					       mask->first[2] + k);
-			float *to = weight_row(weights, j, k);
-			for (int i = 0; i < weights->size[0]; i++) {
-				if (isnan(values->samples[from + (size_t)i]))
-					continue;
-				to[i] = mask->coverage[from + (size_t)i];
-				weights->sum += (double)to[i];
-			}
+	return weight[0] + weight[1] + weight[2] + weight[3] > 0;
+}
+
+/* The measured voxels of a mask in a row: its lane of weights, `first` being the first of them.
+ * Returns their sum. */
+static double add_row(uncertainty_lanes *weights, int first, int lane, const struct mask *mask,
+		      const struct volume *values, int row, int slice)
+{
+	const size_t from = voxel_at(&mask->grid, 0, row, slice);
+	const float *coverage = mask->coverage + from, *value = values->samples + from;
+	double sum = 0;
+	for (int i = mask->first[0]; i <= mask->last[0]; i++) {
+		if (!(coverage[i] > 0) || isnan(value[i]))
+			continue;
+		weights[i - first][lane] = coverage[i];
+		sum += (double)coverage[i];
+	}
+	return sum;
+}
+
+static bool has_row(const struct mask *mask, int row, int slice)
+{
+	return row >= mask->first[1] && row <= mask->last[1] && slice >= mask->first[2] &&
+	       slice <= mask->last[2];
+}
+
+static void add_mask(struct uncertainty_weights *weights, int lane, const struct mask *mask,
+		     const struct volume *values)
+{
+	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
+		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
+			uncertainty_lanes *to =
+			    weight_row(weights, j - weights->first[1], k - weights->first[2]);
+			weights->sum[lane] +=
+			    add_row(to, weights->first[0], lane, mask, values, j, k);
 		}
 	}
+}
+
+enum status_code uncertainty_weights_of_masks(struct uncertainty_weights *weights,
+					      const struct mask *const *masks, int n_masks,
+					      const struct volume *values, struct status *st)
+{
+	int first[3], last[3];
+	*weights = (struct uncertainty_weights){.weight = NULL};
+	if (n_masks > UNCERTAINTY_LANES)
+		return status_fail(st, STATUS_BUG, "uncertainty: %d masks at once", n_masks);
+	uncertainty_reach(first, last, masks, n_masks, 0);
+	if (weights_new(weights, first, last, st) != STATUS_OK)
+		return st->code;
+	for (int m = 0; m < n_masks && weights->weight; m++)
+		add_mask(weights, m, masks[m], values);
 	return STATUS_OK;
 }
 
-/* The source's voxels that a box of the target can reach. */
-static void find_reach(int first[3], int last[3], const struct uncertainty_weights *weights,
-		       double matrix[3][3], const double offset[3], const int size[3])
+/* ---- carrying ---- */
+
+/* Slices of the target, first to last of its box, and the source's voxels that they can reach. */
+struct slab {
+	int from, to;
+	int first[3], last[3];
+	double sum[UNCERTAINTY_LANES];
+};
+
+/* What is dealt out: weights, or the masks of which they are made row by row. */
+struct carrying {
+	struct uncertainty_weights *to;
+	const struct volume *source;
+	const struct uncertainty_weights *weights; /* NULL: masks */
+	const struct mask *const *masks;
+	int n_masks;
+	const struct volume *values;
+	uncertainty_lanes *rooms;	/* a row per slab, for those of masks */
+	int first[3], size[3];		/* the box of what is dealt out */
+	double matrix[3][3], offset[3]; /* target voxel -> source voxel */
+	struct slab slabs[MOST_SLABS];
+	int n_slabs;
+	int next; /* 0 or 1: the slabs dealt out now are this one and every second after it */
+};
+
+static void find_reach(struct slab *slab, const struct carrying *c)
 {
+	const struct grid *grid = &c->source->grid;
+	const int size[3] = {grid->columns, grid->rows, grid->slices};
 	for (int a = 0; a < 3; a++) {
 		double low = INFINITY, high = -INFINITY;
 		for (int corner = 0; corner < 8; corner++) {
-			double place = offset[a];
-			for (int b = 0; b < 3; b++) {
-				int at = weights->first[b] +
-					 (corner >> b & 1 ? weights->size[b] - 1 : 0);
-				place += matrix[a][b] * at;
-			}
+			const int at[3] = {c->first[0] + (corner & 1 ? c->size[0] - 1 : 0),
+					   c->first[1] + (corner & 2 ? c->size[1] - 1 : 0),
+					   c->first[2] + (corner & 4 ? slab->to : slab->from)};
+			double place = c->offset[a];
+			for (int b = 0; b < 3; b++)
+				place += c->matrix[a][b] * at[b];
 			low = fmin(low, place);
 			high = fmax(high, place);
 		}
 		/* rounding must not lead out of it */
-		first[a] = (int)fmin(fmax(floor(low - 1e-6), 0), size[a] - 1);
-		last[a] = (int)fmin(fmax(floor(high + 1e-6) + 1, 0), size[a] - 1);
+		slab->first[a] = (int)fmin(fmax(floor(low - 1e-6), 0), size[a] - 1);
+		slab->last[a] = (int)fmin(fmax(floor(high + 1e-6) + 1, 0), size[a] - 1);
 	}
+}
+
+static bool apart(const struct slab *a, const struct slab *b)
+{
+	for (int axis = 0; axis < 3; axis++) {
+		if (a->last[axis] < b->first[axis] || b->last[axis] < a->first[axis])
+			return true;
+	}
+	return false;
+}
+
+/* As many slabs as there can be while every second one reaches voxels of its own: those are dealt
+ * out at the same time, and then the ones between them. So the order of every sum hangs on the
+ * geometry alone. */
+static void find_slabs(struct carrying *c)
+{
+	const int slices = c->size[2];
+	bool fits = false;
+	for (int n = slices < MOST_SLABS ? slices : MOST_SLABS; n > 0 && !fits; n--) {
+		c->n_slabs = n;
+		for (int s = 0; s < n; s++) {
+			c->slabs[s] =
+			    (struct slab){.from = s * slices / n, .to = (s + 1) * slices / n - 1};
+			find_reach(&c->slabs[s], c);
+		}
+		fits = true;
+		for (int s = 0; s < n; s++) {
+			for (int other = s + 2; other < n; other += 2)
+				fits = fits && apart(&c->slabs[s], &c->slabs[other]);
+		}
+	}
+}
+
+static uncertainty_lanes times(uncertainty_lanes weight, double share)
+{
+	const float s = (float)share;
+	return weight * (uncertainty_lanes){s, s, s, s};
 }
 
 /* deal_out() where all eight neighbours are there and measured, which is nearly everywhere; false
  * elsewhere. */
 static bool deal_out_inside(struct uncertainty_weights *to, const struct volume *source,
-			    const double place[3], double weight)
+			    const double place[3], uncertainty_lanes weight)
 {
 	const struct grid *grid = &source->grid;
 	const size_t row = (size_t)grid->columns, slice = row * (size_t)grid->rows;
@@ -110,31 +206,31 @@ static bool deal_out_inside(struct uncertainty_weights *to, const struct volume 
 			  at[slice + row] + at[slice + row + 1];
 	if (isnan(any))
 		return false;
-	const double y = place[1] - low[1], z = place[2] - low[2];
-	const double far = weight * (place[0] - low[0]), near = weight * (1 - (place[0] - low[0]));
-	float *dealt =
+	const double x = place[0] - low[0], y = place[1] - low[1], z = place[2] - low[2];
+	const uncertainty_lanes far = times(weight, x), near = times(weight, 1 - x);
+	uncertainty_lanes *dealt =
 	    weight_row(to, low[1] - to->first[1], low[2] - to->first[2]) + low[0] - to->first[0];
-	dealt[0] += (float)(near * (1 - y) * (1 - z));
-	dealt[1] += (float)(far * (1 - y) * (1 - z));
+	dealt[0] += times(near, (1 - y) * (1 - z));
+	dealt[1] += times(far, (1 - y) * (1 - z));
 	if (y > 0) {
-		dealt[to_row] += (float)(near * y * (1 - z));
-		dealt[to_row + 1] += (float)(far * y * (1 - z));
+		dealt[to_row] += times(near, y * (1 - z));
+		dealt[to_row + 1] += times(far, y * (1 - z));
 	}
 	if (z > 0) {
-		dealt[to_slice] += (float)(near * (1 - y) * z);
-		dealt[to_slice + 1] += (float)(far * (1 - y) * z);
+		dealt[to_slice] += times(near, (1 - y) * z);
+		dealt[to_slice + 1] += times(far, (1 - y) * z);
 	}
 	if (y > 0 && z > 0) {
-		dealt[to_slice + to_row] += (float)(near * y * z);
-		dealt[to_slice + to_row + 1] += (float)(far * y * z);
+		dealt[to_slice + to_row] += times(near, y * z);
+		dealt[to_slice + to_row + 1] += times(far, y * z);
 	}
-	to->sum += weight;
 	return true;
 }
 
-/* Deals the weight of one interpolated value out to the voxels it came from. */
-static void deal_out(struct uncertainty_weights *to, const struct volume *source,
-		     const double place[3], double weight)
+/* Deals the weights of one interpolated value out to the voxels it came from; false where it came
+ * from too few. */
+static bool deal_out(struct uncertainty_weights *to, const struct volume *source,
+		     const double place[3], uncertainty_lanes weight)
 {
 	const int size[3] = {source->grid.columns, source->grid.rows, source->grid.slices};
 	int low[3];
@@ -146,7 +242,7 @@ static void deal_out(struct uncertainty_weights *to, const struct volume *source
 	}
 	for (int corner = 0; corner < 8; corner++) {
 		int at[3];
-		shares[corner] = weight;
+		shares[corner] = 1;
 		for (int a = 0; a < 3; a++) {
 			bool far = corner >> a & 1;
 			at[a] = low[a] + (far && low[a] < size[a] - 1);
@@ -156,169 +252,213 @@ static void deal_out(struct uncertainty_weights *to, const struct volume *source
 			shares[corner] = 0;
 		sum += shares[corner];
 	}
-	if (!(sum >= (LEAST_WEIGHT - 1e-6) * weight))
-		return;
+	if (!(sum >= LEAST_WEIGHT - 1e-6))
+		return false;
 	for (int corner = 0; corner < 8; corner++) {
 		int at[3];
 		for (int a = 0; a < 3; a++)
 			at[a] = low[a] + ((corner >> a & 1) && low[a] < size[a] - 1) - to->first[a];
 		if (shares[corner] > 0)
-			weight_row(to, at[1], at[2])[at[0]] +=
-			    (float)(shares[corner] * weight / sum);
+			weight_row(to, at[1], at[2])[at[0]] += times(weight, shares[corner] / sum);
 	}
-	to->sum += weight;
+	return true;
+}
+
+/* A row of the box; its columns from .. to have all that it has. */
+static const uncertainty_lanes *find_row(int *from, int *to, const struct carrying *c, int number,
+					 int row, int slice)
+{
+	*from = 0;
+	*to = c->size[0] - 1;
+	if (c->weights)
+		return weight_row(c->weights, row, slice);
+	uncertainty_lanes *room = c->rooms + (size_t)number * (size_t)c->size[0];
+	*from = c->size[0];
+	*to = -1;
+	for (int m = 0; m < c->n_masks; m++) {
+		const struct mask *mask = c->masks[m];
+		if (!has_row(mask, c->first[1] + row, c->first[2] + slice))
+			continue;
+		int first = mask->first[0] - c->first[0], last = mask->last[0] - c->first[0];
+		*from = first < *from ? first : *from;
+		*to = last > *to ? last : *to;
+	}
+	for (int i = *from; i <= *to; i++)
+		room[i] = (uncertainty_lanes){0, 0, 0, 0};
+	for (int m = 0; m < c->n_masks; m++) {
+		if (has_row(c->masks[m], c->first[1] + row, c->first[2] + slice))
+			(void)add_row(room, c->first[0], m, c->masks[m], c->values,
+				      c->first[1] + row, c->first[2] + slice);
+	}
+	return room;
+}
+
+static void deal_out_row(struct slab *slab, const struct carrying *c, int number, int row,
+			 int slice)
+{
+	int from, to;
+	const uncertainty_lanes *weights = find_row(&from, &to, c, number, row, slice);
+	double start[3];
+	for (int a = 0; a < 3; a++)
+		start[a] = c->offset[a] + c->matrix[a][0] * c->first[0] +
+			   c->matrix[a][1] * (c->first[1] + row) +
+			   c->matrix[a][2] * (c->first[2] + slice);
+	for (int i = from; i <= to; i++) {
+		const uncertainty_lanes weight = weights[i];
+		if (!any_weight(weight))
+			continue;
+		const double place[3] = {start[0] + c->matrix[0][0] * i,
+					 start[1] + c->matrix[1][0] * i,
+					 start[2] + c->matrix[2][0] * i};
+		if (!deal_out_inside(c->to, c->source, place, weight) &&
+		    !deal_out(c->to, c->source, place, weight))
+			continue;
+		for (int l = 0; l < UNCERTAINTY_LANES; l++)
+			slab->sum[l] += (double)weight[l];
+	}
+}
+
+static void deal_out_slabs(void *user, size_t first, size_t last)
+{
+	struct carrying *c = user;
+	for (size_t n = first; n < last; n++) {
+		const int number = 2 * (int)n + c->next;
+		struct slab *slab = &c->slabs[number];
+		for (int k = slab->from; k <= slab->to; k++) {
+			for (int j = 0; j < c->size[1]; j++)
+				deal_out_row(slab, c, number, j, k);
+		}
+	}
+}
+
+static enum status_code carry(struct carrying *c, const struct grid *grid, int threads,
+			      struct status *st)
+{
+	struct uncertainty_weights *to = c->to;
+	int first[3] = {0, 0, 0}, last[3] = {-1, -1, -1};
+	grid_map(grid, &c->source->grid, c->matrix, c->offset);
+	find_slabs(c);
+	for (int s = 0; s < c->n_slabs; s++) {
+		for (int a = 0; a < 3; a++) {
+			if (s == 0 || c->slabs[s].first[a] < first[a])
+				first[a] = c->slabs[s].first[a];
+			if (s == 0 || c->slabs[s].last[a] > last[a])
+				last[a] = c->slabs[s].last[a];
+		}
+	}
+	if (weights_new(to, first, last, st) != STATUS_OK)
+		return st->code;
+	for (c->next = 0; c->next < 2; c->next++)
+		parallel_for((size_t)(c->n_slabs - c->next + 1) / 2, 1, threads, deal_out_slabs, c);
+	for (int s = 0; s < c->n_slabs; s++) {
+		for (int l = 0; l < UNCERTAINTY_LANES; l++)
+			to->sum[l] += c->slabs[s].sum[l];
+	}
+	return STATUS_OK;
 }
 
 enum status_code uncertainty_weights_carry(struct uncertainty_weights *source_weights,
 					   const struct volume *source,
 					   const struct uncertainty_weights *weights,
-					   const struct grid *grid, struct status *st)
+					   const struct grid *grid, int threads, struct status *st)
 {
-	const int size[3] = {source->grid.columns, source->grid.rows, source->grid.slices};
-	double matrix[3][3], offset[3];
-	int first[3] = {0, 0, 0}, last[3] = {-1, -1, -1};
-	grid_map(grid, &source->grid, matrix, offset);
-	if (weights->weight)
-		find_reach(first, last, weights, matrix, offset, size);
-	if (weights_new(source_weights, first, last, st) != STATUS_OK)
-		return st->code;
-	for (int k = 0; weights->weight && k < weights->size[2]; k++) {
-		for (int j = 0; j < weights->size[1]; j++) {
-			const float *row = weight_row(weights, j, k);
-			for (int i = 0; i < weights->size[0]; i++) {
-				const int at[3] = {weights->first[0] + i, weights->first[1] + j,
-						   weights->first[2] + k};
-				double place[3];
-				if (!(row[i] > 0))
-					continue;
-				for (int a = 0; a < 3; a++)
-					place[a] = matrix[a][0] * at[0] + matrix[a][1] * at[1] +
-						   matrix[a][2] * at[2] + offset[a];
-				if (!deal_out_inside(source_weights, source, place, (double)row[i]))
-					deal_out(source_weights, source, place, (double)row[i]);
-			}
-		}
+	struct carrying c = {.to = source_weights, .source = source, .weights = weights};
+	for (int a = 0; a < 3; a++) {
+		c.first[a] = weights->first[a];
+		c.size[a] = weights->size[a];
 	}
-	return STATUS_OK;
+	return carry(&c, grid, threads, st);
 }
 
-double uncertainty_variance(const struct uncertainty_weights *weights,
-			    const struct volume *standard_error)
+enum status_code uncertainty_weights_carry_masks(struct uncertainty_weights *source_weights,
+						 const struct volume *source,
+						 const struct mask *const *masks, int n_masks,
+						 const struct volume *values,
+						 const struct grid *grid, int threads,
+						 struct status *st)
 {
-	double sum = 0;
-	for (int k = 0; weights->weight && k < weights->size[2]; k++) {
-		for (int j = 0; j < weights->size[1]; j++) {
-			const float *row = weight_row(weights, j, k);
-			size_t from = voxel_at(&standard_error->grid, weights->first[0],
-					       weights->first[1] + j, weights->first[2] + k);
-			for (int i = 0; i < weights->size[0]; i++) {
-				double part = (double)row[i] *
-					      (double)standard_error->samples[from + (size_t)i];
-				sum += row[i] > 0 && !isnan(part) ? part * part : 0;
-			}
-		}
-	}
-	if (!(weights->sum > 0))
-		return NAN;
-	return sum / (weights->sum * weights->sum);
+	struct carrying c = {.to = source_weights,
+			     .source = source,
+			     .masks = masks,
+			     .n_masks = n_masks,
+			     .values = values};
+	int last[3];
+	*source_weights = (struct uncertainty_weights){.weight = NULL};
+	if (n_masks > UNCERTAINTY_LANES)
+		return status_fail(st, STATUS_BUG, "uncertainty: %d masks at once", n_masks);
+	uncertainty_reach(c.first, last, masks, n_masks, 0);
+	for (int a = 0; a < 3; a++)
+		c.size[a] = last[a] < c.first[a] ? 0 : last[a] - c.first[a] + 1;
+	c.rooms = malloc(MOST_SLABS * (size_t)(c.size[0] + 1) * sizeof *c.rooms);
+	if (!c.rooms)
+		return status_fail(st, STATUS_RETRY, "no memory for rows of %d voxels", c.size[0]);
+	(void)!carry(&c, grid, threads, st);
+	free(c.rooms);
+	return st->code;
 }
 
-/* ---- registration ---- */
+/* ---- variances ---- */
 
-/* Linear between two voxels; one that was not measured is left out while the other has at least
- * half of the weight. */
-static double between(double near, double far, double part)
-{
-	if (isnan(near))
-		return part >= LEAST_WEIGHT ? far : (double)NAN;
-	if (isnan(far))
-		return part <= 1 - LEAST_WEIGHT ? near : (double)NAN;
-	return near + part * (far - near);
-}
-
-static int clamp(int at, int size)
-{
-	return at < 0 ? 0 : at >= size ? size - 1 : at;
-}
-
-/* Two maps that move together: dose_gy + scale * shifted. */
-struct moving {
-	const struct volume *dose_gy, *shifted;
-	double scale;
+struct squares {
+	const struct uncertainty_weights *weights;
+	const struct uncertainty_errors *errors;
+	double (*sum)[UNCERTAINTY_LANES]; /* per slice */
 };
 
-static double value_at(const struct moving *maps, size_t voxel)
+static float error_at(const struct uncertainty_errors *errors, size_t v)
 {
-	double value = (double)maps->dose_gy->samples[voxel];
-	if (maps->shifted)
-		value += maps->scale * (double)maps->shifted->samples[voxel];
-	return value;
+	float error = errors->standard_error->samples[v];
+	if (errors->where && errors->where[v] == errors->is && !isnan(error))
+		return errors->instead->samples[v];
+	return error;
 }
 
-/* Mean over the mask with both moved by so many voxels along an axis. */
-static double mean_moved(const struct moving *maps, const struct mask *mask, int axis,
-			 double voxels)
+static void add_squares(void *user, size_t first, size_t last)
 {
-	const struct grid *grid = &mask->grid;
-	int whole = (int)floor(voxels);
-	double part = voxels - whole, sum = 0, weight = 0;
-	for (int k = mask->first[2]; k <= mask->last[2]; k++) {
-		for (int j = mask->first[1]; j <= mask->last[1]; j++) {
-			size_t rows[2];
-			const float *coverage = mask->coverage + voxel_at(grid, 0, j, k);
-			for (int e = 0; e < 2; e++)
-				rows[e] = voxel_at(
-				    grid, 0, clamp(axis == 1 ? j + whole + e : j, grid->rows),
-				    clamp(axis == 2 ? k + whole + e : k, grid->slices));
-			for (int i = mask->first[0]; i <= mask->last[0]; i++) {
-				if (!(coverage[i] > 0))
+	const struct squares *squares = user;
+	const struct uncertainty_weights *weights = squares->weights;
+	for (size_t k = first; k < last; k++) {
+		double *sum = squares->sum[k];
+		for (int j = 0; j < weights->size[1]; j++) {
+			const uncertainty_lanes *row = weight_row(weights, j, (int)k);
+			const size_t from =
+			    voxel_at(&squares->errors->standard_error->grid, weights->first[0],
+				     weights->first[1] + j, weights->first[2] + (int)k);
+			for (int i = 0; i < weights->size[0]; i++) {
+				if (!any_weight(row[i]))
 					continue;
-				int at[2] = {i, i};
-				for (int e = 0; e < 2 && axis == 0; e++)
-					at[e] = clamp(i + whole + e, grid->columns);
-				double near = value_at(maps, rows[0] + (size_t)at[0]);
-				double far = value_at(maps, rows[1] + (size_t)at[1]);
-				double value = near + part * (far - near);
-				if (isnan(value))
-					value = between(near, far, part);
-				if (isnan(value))
+				const double error =
+				    (double)error_at(squares->errors, from + (size_t)i);
+				if (isnan(error))
 					continue;
-				sum += (double)coverage[i] * value;
-				weight += (double)coverage[i];
+				for (int l = 0; l < UNCERTAINTY_LANES; l++) {
+					double part = (double)row[i][l] * error;
+					sum[l] += row[i][l] > 0 ? part * part : 0;
+				}
 			}
 		}
 	}
-	if (!(weight > 0))
-		return NAN;
-	return sum / weight;
 }
 
-enum status_code uncertainty_registration(double *gy, const struct volume *dose_gy,
-					  const struct volume *shifted, double scale,
-					  const struct mask *mask, double residual_mm,
-					  struct status *st)
+enum status_code uncertainty_variances(double variance[UNCERTAINTY_LANES],
+				       const struct uncertainty_weights *weights,
+				       const struct uncertainty_errors *errors, int threads,
+				       struct status *st)
 {
-	const double mean_size = sqrt(2 / acos(-1.0)); /* of a standard normal number */
-	const struct moving maps = {dose_gy, shifted, scale};
-	if (!grid_same(&dose_gy->grid, &mask->grid, SAME_GRID_MM) ||
-	    (shifted && !grid_same(&shifted->grid, &mask->grid, SAME_GRID_MM)))
-		return status_fail(st, STATUS_BUG, "uncertainty: dose and mask on other grids");
-	double still = mean_moved(&maps, mask, 0, 0), spread = 0, bias = 0;
-	*gy = isnan(still) || isnan(residual_mm) ? (double)NAN : 0;
-	if (!(residual_mm > 0) || isnan(*gy))
-		return STATUS_OK;
-	for (int axis = 0; axis < 3; axis++) {
-		double voxels =
-		    PROBE_SD * residual_mm / sqrt(3.0) / grid_spacing_mm(&mask->grid, axis);
-		double up = mean_moved(&maps, mask, axis, voxels) - still;
-		double down = mean_moved(&maps, mask, axis, -voxels) - still;
-		/* per standard deviation of the shift */
-		double slope = (up - down) / 2 / PROBE_SD;
-		double loss = MIXED_VOXELS * (up + down) / 2 / (PROBE_SD - mean_size);
-		spread += slope * slope + (1 - mean_size * mean_size) * loss * loss;
-		bias += mean_size * loss;
+	const size_t slices = weights->weight ? (size_t)weights->size[2] : 0;
+	struct squares squares = {weights, errors, calloc(slices + 1, sizeof *squares.sum)};
+	if (!squares.sum)
+		return status_fail(st, STATUS_RETRY, "no memory for the variances of %zu slices",
+				   slices);
+	parallel_for(slices, 1, threads, add_squares, &squares);
+	for (int l = 0; l < UNCERTAINTY_LANES; l++) {
+		double sum = 0;
+		for (size_t k = 0; k < slices; k++)
+			sum += squares.sum[k][l];
+		variance[l] =
+		    weights->sum[l] > 0 ? sum / (weights->sum[l] * weights->sum[l]) : (double)NAN;
 	}
-	*gy = sqrt(spread + bias * bias);
+	free(squares.sum);
 	return STATUS_OK;
 }
 

@@ -34,6 +34,7 @@
 #define UNCERTAINTY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mask.h"
 
@@ -49,36 +50,69 @@ struct uncertainty {
 	bool complete;	    /* every component is known */
 };
 
-/* How much each voxel of a grid counts in a mean: a box of voxels, owned. */
+/* Means of several VOIs are taken together: VOIs of a liver overlap, and most of the work is the
+ * way from voxel to voxel. */
+enum { UNCERTAINTY_LANES = 4, UNCERTAINTY_MOST_MASKS = 256 };
+typedef float uncertainty_lanes __attribute__((vector_size(16)));
+
+/* How much each voxel of a grid counts in up to four means: a box of voxels, owned. */
 struct uncertainty_weights {
-	int first[3], size[3]; /* columns, rows, slices; size 0: none */
-	float *weight;	       /* columns fastest */
-	double sum;
+	int first[3], size[3];	   /* columns, rows, slices; size 0: none */
+	uncertainty_lanes *weight; /* columns fastest */
+	double sum[UNCERTAINTY_LANES];
 };
 
-/* The mean over a mask of what was measured (values not NaN; same grid). Freed with
- * uncertainty_weights_free(). STATUS_RETRY: memory. */
-enum status_code uncertainty_weights_of_mask(struct uncertainty_weights *weights,
-					     const struct mask *mask, const struct volume *values,
-					     struct status *st) STATUS_CHECKED;
+/* The means over masks of what was measured (values not NaN; same grid). Freed with
+ * uncertainty_weights_free(). STATUS_RETRY: memory. STATUS_BUG: more than four. */
+enum status_code uncertainty_weights_of_masks(struct uncertainty_weights *weights,
+					      const struct mask *const *masks, int n_masks,
+					      const struct volume *values,
+					      struct status *st) STATUS_CHECKED;
 
-/* The same mean in terms of the voxels that its values were interpolated from: the transpose of
+/* The same means in terms of the voxels that their values were interpolated from: the transpose of
  * resample_trilinear() from `source` to `grid`, NaN rule included. A value that was interpolated
  * from eight voxels shares them with its neighbours, so its noise is theirs as well; over the
  * voxels of the source it is independent again, and nothing has to be assumed about how many
- * independent values a VOI holds. grid: the target's voxels in the source's frame of reference. */
+ * independent values a VOI holds. grid: the target's voxels in the source's frame of reference.
+ * The same bits at any number of threads. */
 enum status_code uncertainty_weights_carry(struct uncertainty_weights *source_weights,
 					   const struct volume *source,
 					   const struct uncertainty_weights *weights,
-					   const struct grid *grid,
+					   const struct grid *grid, int threads,
 					   struct status *st) STATUS_CHECKED;
 
-/* Variance of the mean from each voxel's own standard error (whole grid, NaN: none):
- * sum (w s)^2 / (sum w)^2. NaN without weights. */
-double uncertainty_variance(const struct uncertainty_weights *weights,
-			    const struct volume *standard_error);
+/* The same from masks, whose weights (uncertainty_weights_of_masks()) are then not kept. */
+enum status_code uncertainty_weights_carry_masks(struct uncertainty_weights *source_weights,
+						 const struct volume *source,
+						 const struct mask *const *masks, int n_masks,
+						 const struct volume *values,
+						 const struct grid *grid, int threads,
+						 struct status *st) STATUS_CHECKED;
+
+/* Each voxel's own standard error, of a whole grid; NaN: none. Where where[v] is `is`, that of
+ * `instead` is meant (where NULL: nowhere). Borrowed. */
+struct uncertainty_errors {
+	const struct volume *standard_error, *instead;
+	const uint8_t *where;
+	uint8_t is;
+};
+
+/* Variances of the means: sum (w s)^2 / (sum w)^2 each. NaN without weights. */
+enum status_code uncertainty_variances(double variance[UNCERTAINTY_LANES],
+				       const struct uncertainty_weights *weights,
+				       const struct uncertainty_errors *errors, int threads,
+				       struct status *st) STATUS_CHECKED;
 
 void uncertainty_weights_free(struct uncertainty_weights *weights);
+
+/* A second map that moves together with the dose and counts `scale` times, but is no part of the
+ * mean: the baseline, which is taken off elsewhere than where it belongs. Its voxel 0 is the dose's
+ * `first`. Borrowed. */
+struct uncertainty_shifted {
+	const struct volume *map;
+	int first[3];
+	double scale;
+};
 
 /* Registration part: root mean square change of the mean over the mask under an isotropic Gaussian
  * shift of root mean square residual_mm (all three axes together). Not a standard deviation about
@@ -99,14 +133,19 @@ void uncertainty_weights_free(struct uncertainty_weights *weights);
  * most over 18 ms of echoes. So the loss is larger than that of a linear map, by 9 % at 67 /s and
  * by 15 % at 110 /s (90 Gy at 3 T). 15 % is added to it.
  *
- * shifted (may be NULL): a second map on the same grid that moves together with the dose and counts
- * `scale` times, but is no part of the mean: the baseline, which is taken off elsewhere than where
- * it belongs. *gy is 0 where residual_mm is 0, NaN where it is NaN or nothing is measured.
- * STATUS_BUG: other grids. */
-enum status_code uncertainty_registration(double *gy, const struct volume *dose_gy,
-					  const struct volume *shifted, double scale,
-					  const struct mask *mask, double residual_mm,
-					  struct status *st) STATUS_CHECKED;
+ * gy: one per mask; 0 where residual_mm is 0, NaN where it is NaN or nothing is measured. shifted:
+ * may be NULL. The same bits at any number of threads. STATUS_BUG: other grids, more than
+ * UNCERTAINTY_MOST_MASKS, or a second map that does not reach as far as uncertainty_reach().
+ * STATUS_RETRY: memory. */
+enum status_code uncertainty_registrations(double *gy, const struct volume *dose_gy,
+					   const struct uncertainty_shifted *shifted,
+					   const struct mask *const *masks, int n_masks,
+					   double residual_mm, int threads,
+					   struct status *st) STATUS_CHECKED;
+
+/* The box of voxels that the shifts of a residual reach from the masks; last < first: none. */
+void uncertainty_reach(int first[3], int last[3], const struct mask *const *masks, int n_masks,
+		       double residual_mm);
 
 /* Fills relaxivity_gy, specific_activity_gy, combined_gy and complete from the mean, the
  * percentages and the two parts that are there already. */

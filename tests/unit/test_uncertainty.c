@@ -84,12 +84,16 @@ static void noise_through_two_interpolations(void **state)
 	struct grid second_from_third, first_from_second;
 	rigid_move_grid(&second_from_third, &third, inverse, "");
 	rigid_move_grid(&first_from_second, &second, turn_a, "");
-	assert_ok(uncertainty_weights_of_mask(&w3, &mask, &made, &st), &st);
-	assert_ok(uncertainty_weights_carry(&w2, &carried, &w3, &second_from_third, &st), &st);
-	assert_ok(uncertainty_weights_carry(&w1, &noise, &w2, &first_from_second, &st), &st);
-	double computed = sqrt(uncertainty_variance(&w1, &sigma));
-	assert_close(w2.sum, w3.sum, 0, 1e-6);
-	assert_close(w1.sum, w3.sum, 0, 1e-6);
+	const struct mask *masks[] = {&mask};
+	const struct uncertainty_errors errors = {.standard_error = &sigma};
+	double variance[UNCERTAINTY_LANES];
+	assert_ok(uncertainty_weights_of_masks(&w3, masks, 1, &made, &st), &st);
+	assert_ok(uncertainty_weights_carry(&w2, &carried, &w3, &second_from_third, 2, &st), &st);
+	assert_ok(uncertainty_weights_carry(&w1, &noise, &w2, &first_from_second, 2, &st), &st);
+	assert_ok(uncertainty_variances(variance, &w1, &errors, 2, &st), &st);
+	double computed = sqrt(variance[0]);
+	assert_close(w2.sum[0], w3.sum[0], 0, 1e-6);
+	assert_close(w1.sum[0], w3.sum[0], 0, 1e-6);
 
 	/* the weights give the mean itself, too */
 	double by_weights = 0;
@@ -98,9 +102,10 @@ static void noise_through_two_interpolations(void **state)
 			for (int i = 0; i < w1.size[0]; i++) {
 				size_t v = voxel_at(&first, w1.first[0] + i, w1.first[1] + j,
 						    w1.first[2] + k);
-				float weight = w1.weight[(k * w1.size[1] + j) * w1.size[0] + i];
+				float weight = w1.weight[(k * w1.size[1] + j) * w1.size[0] + i][0];
 				if (weight > 0)
-					by_weights += (double)(weight * noise.samples[v]) / w1.sum;
+					by_weights +=
+					    (double)(weight * noise.samples[v]) / w1.sum[0];
 			}
 	assert_close(by_weights, mean_of(&made, &mask), 1e-5, 0);
 
@@ -219,28 +224,34 @@ static struct mask box_mask(const struct grid *grid, const int first[3], const i
 	return mask;
 }
 
+/* Of one mask; other (may be NULL): a second map of the whole grid. */
+static double change_of(const struct volume *dose, const struct volume *other, double scale,
+			const struct mask *mask, double residual_mm)
+{
+	struct status st = STATUS_INIT;
+	const struct uncertainty_shifted shifted = {.map = other, .scale = scale};
+	double gy;
+	assert_ok(uncertainty_registrations(&gy, dose, other ? &shifted : NULL, &mask, 1,
+					    residual_mm, 2, &st),
+		  &st);
+	return gy;
+}
+
 /* On a slope the mean follows the shift: per_mm * residual / sqrt(3). A second map that moves along
  * adds its own slope. */
 static void shift_on_a_slope(void **state)
 {
 	(void)state;
-	struct status st = STATUS_INIT;
 	struct grid grid = box_grid(40, 20, 10, 2, 2, 4);
 	struct volume dose = ramp(&grid, 1.5), other = ramp(&grid, -0.4);
 	struct mask mask = box_mask(&grid, (int[]){15, 8, 3}, (int[]){24, 12, 6});
-	double gy;
-	assert_ok(uncertainty_registration(&gy, &dose, NULL, 0, &mask, 2, &st), &st);
-	assert_close(gy, 1.5 * 2 / sqrt(3), 0, 1e-5);
-	assert_ok(uncertainty_registration(&gy, &dose, &other, 2, &mask, 2, &st), &st);
-	assert_close(gy, 0.7 * 2 / sqrt(3), 0, 1e-5);
-	assert_ok(uncertainty_registration(&gy, &dose, NULL, 0, &mask, 0, &st), &st);
-	assert_close(gy, 0, 0, 0);
-	assert_ok(uncertainty_registration(&gy, &dose, NULL, 0, &mask, NAN, &st), &st);
-	assert_true(isnan(gy));
+	assert_close(change_of(&dose, NULL, 0, &mask, 2), 1.5 * 2 / sqrt(3), 0, 1e-5);
+	assert_close(change_of(&dose, &other, 2, &mask, 2), 0.7 * 2 / sqrt(3), 0, 1e-5);
+	assert_close(change_of(&dose, NULL, 0, &mask, 0), 0, 0, 0);
+	assert_true(isnan(change_of(&dose, NULL, 0, &mask, (double)NAN)));
 	for (size_t v = 0; v < grid_voxels(&grid); v++)
 		dose.samples[v] = NAN;
-	assert_ok(uncertainty_registration(&gy, &dose, NULL, 0, &mask, 2, &st), &st);
-	assert_true(isnan(gy));
+	assert_true(isnan(change_of(&dose, NULL, 0, &mask, 2)));
 	volume_free(&dose);
 	volume_free(&other);
 	mask_free(&mask);
@@ -262,13 +273,13 @@ static void a_sharp_box_loses_either_way(void **state)
 	double stated = 0, squares = 0, sd_mm = 2 / sqrt(3);
 	assert_ok(volume_new(&dose, &grid, 0, &st), &st);
 	for (int n = 0; n < draws; n++) {
-		double shift = sd_mm * (double)normal() / 3, gy;
+		double shift = sd_mm * (double)normal() / 3;
 		for (size_t v = 0; v < grid_voxels(&grid); v++) {
 			double at = (double)(v % 40);
 			dose.samples[v] = (float)(100 * fmax(0, fmin(at + 0.5, 27.5 + shift) -
 								    fmax(at - 0.5, 11.5 + shift)));
 		}
-		assert_ok(uncertainty_registration(&gy, &dose, NULL, 0, &mask, 2, &st), &st);
+		double gy = change_of(&dose, NULL, 0, &mask, 2);
 		double error = mean_of(&dose, &mask) - 100;
 		assert_close(error, -100 * fabs(shift) / 16, 1e-3, 0);
 		squares += error * error / draws;
