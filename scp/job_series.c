@@ -1,13 +1,11 @@
 /* job_series.c - one series of a job: its images in order, its R2* map from the cache or fitted. */
 #include "job_parts.h"
 
-#include <stdint.h>
-#include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define LARGE_PAGE ((uintptr_t)1 << 21)
+#define MOST_MAPPINGS 65536 /* malloc's own default */
 
 static enum status_code arrange(struct mr_series *arranged, const struct catalogue_series *series,
 				struct status *st)
@@ -56,14 +54,15 @@ enum status_code job_load_samples(float *samples, const struct config *config,
 			      config->threads_per_worker, st);
 }
 
-/* All echoes together are the largest block there is: mapped in few steps where the kernel can. */
-static void prefer_large_pages(void *bytes, size_t size)
+/* All echoes together are the largest block there is. Fresh from the kernel every page of it would
+ * be cleared first, which takes longer than reading the images into it; the heap keeps what earlier
+ * jobs have used, and the volumes of later ones fit into it. */
+static float *samples_new(size_t values)
 {
-	uintptr_t first = ((uintptr_t)bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-	uintptr_t last = ((uintptr_t)bytes + size) / LARGE_PAGE * LARGE_PAGE;
-	if (last > first)
-		(void)madvise((char *)bytes + (first - (uintptr_t)bytes), last - first,
-			      MADV_HUGEPAGE);
+	(void)mallopt(M_MMAP_MAX, 0);
+	float *samples = malloc(values * sizeof *samples);
+	(void)mallopt(M_MMAP_MAX, MOST_MAPPINGS);
+	return samples;
 }
 
 static enum status_code load_and_fit(struct r2star_map *map, const struct config *config,
@@ -71,10 +70,9 @@ static enum status_code load_and_fit(struct r2star_map *map, const struct config
 {
 	const struct mr_series *arranged = &scan->arranged;
 	size_t values = (size_t)arranged->echoes * grid_voxels(&arranged->grid);
-	float *samples = malloc(values * sizeof *samples);
+	float *samples = samples_new(values);
 	if (!samples)
 		return status_fail(st, STATUS_RETRY, "no memory for %d echoes", arranged->echoes);
-	prefer_large_pages(samples, values * sizeof *samples);
 	struct echo_series echoes = {
 	    .grid = arranged->grid,
 	    .echoes = arranged->echoes,
@@ -107,14 +105,17 @@ enum status_code job_fit_series(struct kept_map *kept, const struct config *conf
 
 	map_cache_key(key, scan->series->evidence_hash, config->usable_echo_sigma,
 		      config->saturated_sigma);
-	if (!anew && map_cache_get(&found_map, &found, config->spool, key, st) != STATUS_OK)
+	if (!anew && map_cache_get(&found_map, &found, config->spool, key,
+				   config->threads_per_worker, st) != STATUS_OK)
 		return st->code;
 	if (!found) {
 		if (load_and_fit(&fitted, config, scan, fit_s, st) == STATUS_OK)
-			(void)!map_cache_put(config->spool, key, &fitted, st);
+			(void)!map_cache_put(config->spool, key, &fitted,
+					     config->threads_per_worker, st);
 		r2star_map_free(&fitted);
 		if (st->code == STATUS_OK && kept &&
-		    map_cache_get(&found_map, &found, config->spool, key, st) == STATUS_OK &&
+		    map_cache_get(&found_map, &found, config->spool, key,
+				  config->threads_per_worker, st) == STATUS_OK &&
 		    !found)
 			(void)status_fail(
 			    st, STATUS_RETRY,

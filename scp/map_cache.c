@@ -9,16 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "parallel.h"
 #include "result_file.h"
 #include "uid.h"
 
 /* Raised when r2star_fit() gives other numbers for the same signals. */
 #define FIT_METHOD     "r2star-2"
-#define MAP_VERSION    2u /* 2: with the quality of every voxel */
+#define MAP_VERSION    3u /* 2: with the quality of every voxel; 3: checksum of pieces */
 #define MAP_BYTE_ORDER 0x01020304u
 #define HEADER_SIZE    4096
 #define VOLUMES	       4 /* of floats; behind them the states and, where looked at, the quality */
 #define PARTS	       (VOLUMES + 2)
+#define PIECES	       8 /* of each part, for the checksum: summed in any order, by several threads */
 #define PATH_SIZE      1400
 
 struct map_header {
@@ -72,7 +74,13 @@ static uint64_t checksum(uint64_t seed, const void *bytes, size_t size)
 }
 
 /* The volumes in order, and their sizes; an absent one is NULL and 0. */
-static void list_parts(const void *part[PARTS], size_t bytes[PARTS], const struct r2star_map *map)
+struct payload {
+	const void *part[PARTS];
+	size_t bytes[PARTS];
+	uint64_t sum[PARTS * PIECES];
+};
+
+static void list_parts(struct payload *payload, const struct r2star_map *map)
 {
 	const void *const parts[PARTS] = {map->r2star_per_s.samples,
 					  map->stderr_per_s.samples,
@@ -82,22 +90,31 @@ static void list_parts(const void *part[PARTS], size_t bytes[PARTS], const struc
 					  map->quality};
 	size_t voxels = grid_voxels(&map->r2star_per_s.grid);
 	for (int i = 0; i < PARTS; i++) {
-		part[i] = parts[i];
-		bytes[i] = i < VOLUMES ? voxels * sizeof(float) : voxels;
-		if (!part[i])
-			bytes[i] = 0;
+		payload->part[i] = parts[i];
+		payload->bytes[i] = i < VOLUMES ? voxels * sizeof(float) : voxels;
+		if (!parts[i])
+			payload->bytes[i] = 0;
 	}
 }
 
-static uint64_t payload_checksum(const struct r2star_map *map)
+static void sum_piece(struct payload *payload, size_t index)
 {
-	const void *part[PARTS];
-	size_t bytes[PARTS];
-	uint64_t sum = 1;
-	list_parts(part, bytes, map);
-	for (int i = 0; i < PARTS; i++)
-		sum = checksum(sum, part[i], bytes[i]);
-	return sum;
+	const char *part = payload->part[index / PIECES];
+	size_t bytes = payload->bytes[index / PIECES], piece = index % PIECES;
+	size_t first = bytes / PIECES * piece;
+	size_t last = piece + 1 < PIECES ? first + bytes / PIECES : bytes;
+	payload->sum[index] = checksum(index, part ? part + first : NULL, last - first);
+}
+
+static void sum_pieces(void *user, size_t first, size_t last)
+{
+	for (size_t i = first; i < last; i++)
+		sum_piece(user, i);
+}
+
+static uint64_t payload_checksum(const struct payload *payload)
+{
+	return checksum(1, payload->sum, sizeof payload->sum);
 }
 
 static uint64_t header_checksum(const struct map_header *header)
@@ -158,7 +175,7 @@ static bool header_is_ours(const struct map_header *header, size_t file_size, co
 }
 
 enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *spool,
-			       const char *key, struct status *st)
+			       const char *key, int threads, struct status *st)
 {
 	char path[PATH_SIZE];
 	struct stat file;
@@ -188,8 +205,11 @@ enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *s
 
 	const struct map_header *header = kept->mapping;
 	if (header_is_ours(header, kept->size, key)) {
+		struct payload payload;
 		header_to_map(kept, header);
-		*found = payload_checksum(&kept->map) == header->payload_checksum;
+		list_parts(&payload, &kept->map);
+		parallel_for(PARTS * PIECES, 1, threads, sum_pieces, &payload);
+		*found = payload_checksum(&payload) == header->payload_checksum;
 		/* what the job reads comes back from the page cache; five maps are a quarter of a
 		 * GB, and air is most of them */
 		(void)madvise(kept->mapping, kept->size, MADV_DONTNEED);
@@ -235,6 +255,7 @@ static void map_to_header(struct map_header *header, const struct r2star_map *ma
 	header->air_sigma = map->air_sigma;
 }
 
+/* 0, or errno. */
 static int write_all(int fd, const void *bytes, size_t size)
 {
 	const char *at = bytes;
@@ -243,24 +264,52 @@ static int write_all(int fd, const void *bytes, size_t size)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			return -1;
+			return written < 0 ? errno : EIO;
 		at += written;
 		size -= (size_t)written;
 	}
 	return 0;
 }
 
-enum status_code map_cache_put(const char *spool, const char *key, const struct r2star_map *map,
-			       struct status *st)
+/* The payload goes into the file while its checksum is made; the header, which needs it, last. */
+struct writing {
+	struct payload payload;
+	int fd;
+	int error; /* of the thread that wrote; 0 none */
+};
+
+static void write_or_sum(void *user, size_t first, size_t last)
 {
-	char path[PATH_SIZE], temporary[PATH_SIZE + 16], folder[PATH_SIZE];
+	struct writing *writing = user;
+	for (size_t i = first; i < last; i++) {
+		if (i > 0) {
+			sum_piece(&writing->payload, i - 1);
+			continue;
+		}
+		if (lseek(writing->fd, HEADER_SIZE, SEEK_SET) < 0)
+			writing->error = errno;
+		for (int p = 0; p < PARTS && writing->error == 0; p++)
+			writing->error = write_all(writing->fd, writing->payload.part[p],
+						   writing->payload.bytes[p]);
+	}
+}
+
+static int write_header(int fd, const struct map_header *header)
+{
 	union {
 		struct map_header header;
 		char bytes[HEADER_SIZE];
 	} first = {.bytes = {0}};
-	const void *part[PARTS];
-	size_t bytes[PARTS];
-	int failed = 0, fd;
+	first.header = *header;
+	return lseek(fd, 0, SEEK_SET) == 0 ? write_all(fd, first.bytes, sizeof first.bytes) : errno;
+}
+
+enum status_code map_cache_put(const char *spool, const char *key, const struct r2star_map *map,
+			       int threads, struct status *st)
+{
+	char path[PATH_SIZE], temporary[PATH_SIZE + 16], folder[PATH_SIZE];
+	struct map_header header;
+	struct writing writing = {.error = 0};
 
 	if (!map_path(path, spool, key))
 		return status_fail(st, STATUS_RETRY, "no usable name for a map in %s", spool);
@@ -268,22 +317,25 @@ enum status_code map_cache_put(const char *spool, const char *key, const struct 
 	snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
 	if (result_folder_make(folder, st) != STATUS_OK)
 		return st->code;
-	map_to_header(&first.header, map, key);
-	list_parts(part, bytes, map);
-	first.header.payload_checksum = payload_checksum(map);
-	first.header.header_checksum = header_checksum(&first.header);
-
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0)
+	writing.fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (writing.fd < 0)
 		return status_fail(st, STATUS_RETRY, "%s cannot be written: %s", temporary,
 				   strerror(errno));
-	failed = write_all(fd, first.bytes, sizeof first.bytes);
-	for (int i = 0; i < PARTS && !failed; i++)
-		failed = write_all(fd, part[i], bytes[i]);
+	list_parts(&writing.payload, map);
+	parallel_for(1 + PARTS * PIECES, 1, threads, write_or_sum, &writing);
+	map_to_header(&header, map, key);
+	header.payload_checksum = payload_checksum(&writing.payload);
+	header.header_checksum = header_checksum(&header);
+	if (writing.error == 0)
+		writing.error = write_header(writing.fd, &header);
 	/* not synced: after a crash the checksum tells */
-	if (close(fd) != 0 || failed || rename(temporary, path) != 0) {
+	if (close(writing.fd) != 0 && writing.error == 0)
+		writing.error = errno;
+	if (writing.error == 0 && rename(temporary, path) != 0)
+		writing.error = errno;
+	if (writing.error != 0) {
 		(void)status_fail(st, STATUS_RETRY, "%s cannot be written: %s", path,
-				  strerror(errno));
+				  strerror(writing.error));
 		unlink(temporary);
 	}
 	return st->code;

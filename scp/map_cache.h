@@ -29,11 +29,11 @@ void map_cache_key(char key[65], const char *evidence_hash, double usable_sigma,
 
 /* found false: absent or damaged. STATUS_RETRY: the file cannot be read just now. */
 enum status_code map_cache_get(struct kept_map *kept, bool *found, const char *spool,
-			       const char *key, struct status *st) STATUS_CHECKED;
+			       const char *key, int threads, struct status *st) STATUS_CHECKED;
 void kept_map_free(struct kept_map *kept);
 
 /* STATUS_RETRY: disk full or not writable; nothing is left behind. */
 enum status_code map_cache_put(const char *spool, const char *key, const struct r2star_map *map,
-			       struct status *st) STATUS_CHECKED;
+			       int threads, struct status *st) STATUS_CHECKED;
 
 #endif

@@ -41,7 +41,7 @@ static void keep(void)
 {
 	struct status st = STATUS_INIT;
 	struct r2star_map map = make_map();
-	assert_ok(map_cache_put(spool, KEY, &map, &st), &st);
+	assert_ok(map_cache_put(spool, KEY, &map, 2, &st), &st);
 	r2star_map_free(&map);
 }
 
@@ -50,7 +50,7 @@ static bool is_found(const char *key)
 	struct status st = STATUS_INIT;
 	struct kept_map kept;
 	bool found = true;
-	assert_ok(map_cache_get(&kept, &found, spool, key, &st), &st);
+	assert_ok(map_cache_get(&kept, &found, spool, key, 3, &st), &st);
 	kept_map_free(&kept);
 	return found;
 }
@@ -76,7 +76,7 @@ static void comes_back_as_it_was(void **state)
 	bool found = false;
 	keep();
 	struct r2star_map map = make_map();
-	assert_ok(map_cache_get(&kept, &found, spool, KEY, &st), &st);
+	assert_ok(map_cache_get(&kept, &found, spool, KEY, 1, &st), &st);
 	assert_true(found);
 	assert_true(grid_same(&kept.map.s0.grid, &map.s0.grid, 0));
 	assert_memory_equal(kept.map.r2star_per_s.samples, map.r2star_per_s.samples, 240);
@@ -102,8 +102,8 @@ static void no_quality_stays_none(void **state)
 	struct r2star_map map = make_map();
 	free(map.quality);
 	map.quality = NULL;
-	assert_ok(map_cache_put(spool, KEY, &map, &st), &st);
-	assert_ok(map_cache_get(&kept, &found, spool, KEY, &st), &st);
+	assert_ok(map_cache_put(spool, KEY, &map, 2, &st), &st);
+	assert_ok(map_cache_get(&kept, &found, spool, KEY, 1, &st), &st);
 	assert_true(found);
 	assert_null(kept.map.quality);
 	assert_memory_equal(kept.map.state, map.state, 60);
@@ -121,14 +121,16 @@ static void any_changed_byte_makes_it_absent(void **state)
 {
 	(void)state;
 	const long size = 4096 + 60 * 18;
-	/* magic, version, grid, noise; then first and last of the numbers and the last state */
-	const long at[] = {0, 8, 16, 40, 104, 120, 200, 300, 4096, 4096 + 60 * 16 - 1, size - 1};
-	for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+	/* magic, version, grid, noise; then every number, state and quality */
+	const long header[] = {0, 8, 16, 40, 104, 120, 200, 300};
+	const long n_header = sizeof header / sizeof header[0];
+	for (long i = 0; i < n_header + size - 4096; i++) {
+		long at = i < n_header ? header[i] : 4096 + i - n_header;
 		keep();
 		assert_true(is_found(KEY));
-		change_byte(at[i]);
+		change_byte(at);
 		if (is_found(KEY))
-			print_error("byte %ld\n", at[i]);
+			print_error("byte %ld\n", at);
 		assert_false(is_found(KEY));
 	}
 }
@@ -144,6 +146,16 @@ static void cut_or_empty_is_absent(void **state)
 		assert_int_equal(truncate(path, sizes[i]), 0);
 		assert_false(is_found(KEY));
 	}
+}
+
+static void a_folder_that_cannot_be_written_is_said(void **state)
+{
+	(void)state;
+	struct status st = STATUS_INIT;
+	struct r2star_map map = make_map();
+	assert_int_equal(map_cache_put("/proc/self", KEY, &map, 2, &st), STATUS_RETRY);
+	assert_true(st.text[0] != '\0');
+	r2star_map_free(&map);
 }
 
 static void other_evidence_or_method_is_another_key(void **state)
@@ -187,6 +199,7 @@ int main(void)
 	    cmocka_unit_test(unknown_is_absent),
 	    cmocka_unit_test(any_changed_byte_makes_it_absent),
 	    cmocka_unit_test(cut_or_empty_is_absent),
+	    cmocka_unit_test(a_folder_that_cannot_be_written_is_said),
 	    cmocka_unit_test(other_evidence_or_method_is_another_key),
 	};
 	return cmocka_run_group_tests(tests, make_spool, remove_spool);
