@@ -50,6 +50,7 @@ struct raster {
 	float *image;
 	struct crossing *crossings;
 	const struct edge **active;
+	int first, last; /* steps of this row that are not 0 lie between them */
 };
 
 static int slice_of(const struct plane *plane)
@@ -98,8 +99,10 @@ static void add_edge(struct raster *raster, struct crossing edge, double weight)
 	double before = 0;
 	int first, last;
 
-	if (left >= raster->columns)
+	if (left >= raster->columns) { /* clipped: covered up to the last column */
+		raster->last = raster->columns;
 		return;
+	}
 	first = left > 0 ? (int)left : 0;
 	last = right >= raster->columns ? raster->columns - 1 : right > 0 ? (int)right : 0;
 	for (int i = first; i <= last; i++) {
@@ -109,6 +112,8 @@ static void add_edge(struct raster *raster, struct crossing edge, double weight)
 		before = covered;
 	}
 	raster->steps[last + 1] += weight * (1 - before);
+	raster->first = first < raster->first ? first : raster->first;
+	raster->last = last + 1 > raster->last ? last + 1 : raster->last;
 }
 
 static double x_at(const struct edge *edge, double y)
@@ -160,20 +165,24 @@ static void add_slab(struct raster *raster, int n_active, double top, double bot
 		add_edge(raster, raster->crossings[i], i % 2 == 0 ? bottom - top : top - bottom);
 }
 
+/* Edges come in pairs: behind the last of them nothing is covered. */
 static void finish_row(struct raster *raster, int row, float weight)
 {
 	float *pixels = raster->image + (size_t)row * (size_t)raster->columns;
 	double covered = 0;
 
-	for (int i = 0; i < raster->columns; i++) {
+	for (int i = raster->first; i <= raster->last; i++) {
 		covered += raster->steps[i];
 		raster->steps[i] = 0;
+		if (i == raster->columns)
+			break;
 		if (covered > 1 - NOTHING_BELOW)
 			pixels[i] = fminf(pixels[i] + weight, 1);
 		else if (covered > NOTHING_BELOW)
 			pixels[i] += weight * (float)covered;
 	}
-	raster->steps[raster->columns] = 0;
+	raster->first = raster->columns;
+	raster->last = -1;
 }
 
 /* Adds one plane's coverage times weight to the slice image of the raster. */
@@ -394,7 +403,8 @@ static enum status_code rasterise(struct mask *mask, const struct drawing *drawi
 {
 	const struct grid *grid = &mask->grid;
 	const size_t pixels = (size_t)grid->columns * (size_t)grid->rows;
-	struct raster raster = {.columns = grid->columns, .rows = grid->rows};
+	struct raster raster = {
+	    .columns = grid->columns, .rows = grid->rows, .first = grid->columns, .last = -1};
 	enum status_code code = STATUS_OK;
 	size_t most_edges = 1;
 

@@ -182,12 +182,17 @@ static enum status_code series_finish(struct catalogue_patient *patient, struct 
 	return st->code;
 }
 
-/* query: CATALOGUE_SELECT ordered by series, then arrival. */
+/* query: CATALOGUE_SELECT ordered by series, then arrival; about `expected` rows, so that megabytes
+ * are not moved again and again while they come. */
 static enum status_code patient_from_rows(struct catalogue_patient *patient, struct store *store,
-					  sqlite3_stmt *query, struct status *st)
+					  sqlite3_stmt *query, int expected, struct status *st)
 {
 	int instances = 0, instance_capacity = 0, series_capacity = 0;
 	void *instance_array = NULL, *series_array = NULL;
+	if (expected > 0)
+		instance_array = malloc((size_t)expected * sizeof *patient->instances);
+	if (instance_array != NULL)
+		instance_capacity = expected;
 	while (sql_row(store, query, st)) {
 		int64_t series_id = sql_int64(query, 1);
 		if (sql_grow(&instance_array, instances, &instance_capacity,
@@ -223,6 +228,11 @@ static enum status_code patient_from_rows(struct catalogue_patient *patient, str
 	return series_finish(patient, store, st);
 }
 
+#define OF_PATIENT                                                                                 \
+	" FROM series s JOIN instances i ON i.series_id = s.id AND i.state = 0 "                   \
+	"WHERE s.patient_id = ? AND s.patient_issuer = ?"
+#define OF_SERIES " FROM instances i WHERE i.series_id = ? AND i.state = 0"
+
 enum status_code catalogue_load_patient(struct catalogue_patient **patient, struct store *store,
 					const char *patient_id, const char *patient_issuer,
 					struct status *st)
@@ -232,13 +242,14 @@ enum status_code catalogue_load_patient(struct catalogue_patient **patient, stru
 		return status_fail(st, STATUS_RETRY, "no memory for the catalogue");
 	snprintf(loaded->patient_id, sizeof loaded->patient_id, "%s", patient_id);
 	snprintf(loaded->patient_issuer, sizeof loaded->patient_issuer, "%s", patient_issuer);
+	sqlite3_stmt *count =
+	    sql_query(store, st, "SELECT count(*)" OF_PATIENT, "tt", patient_id, patient_issuer);
+	int expected = sql_row(store, count, st) ? sql_int(count, 0) : 0;
+	sql_done(count);
 	sqlite3_stmt *query =
-	    sql_query(store, st,
-		      CATALOGUE_SELECT
-		      " FROM series s JOIN instances i ON i.series_id = s.id AND i.state = 0 "
-		      "WHERE s.patient_id = ? AND s.patient_issuer = ? ORDER BY s.id, i.id",
-		      "tt", patient_id, patient_issuer);
-	if (patient_from_rows(loaded, store, query, st) != STATUS_OK ||
+	    sql_query(store, st, CATALOGUE_SELECT OF_PATIENT " ORDER BY s.id, i.id", "tt",
+		      patient_id, patient_issuer);
+	if (patient_from_rows(loaded, store, query, expected, st) != STATUS_OK ||
 	    check_studies(loaded, store, st) != STATUS_OK) {
 		catalogue_patient_free(loaded);
 		return st->code;
@@ -253,12 +264,13 @@ enum status_code catalogue_load_series(struct catalogue_patient **patient, struc
 	struct catalogue_patient *loaded = calloc(1, sizeof *loaded);
 	if (loaded == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory for the catalogue");
+	sqlite3_stmt *count = sql_query(store, st, "SELECT count(*)" OF_SERIES, "l", series_id);
+	int expected = sql_row(store, count, st) ? sql_int(count, 0) : 0;
+	sql_done(count);
 	sqlite3_stmt *query =
-	    sql_query(store, st,
-		      CATALOGUE_SELECT
-		      " FROM instances i WHERE i.series_id = ? AND i.state = 0 ORDER BY i.id",
-		      "l", series_id);
-	if (patient_from_rows(loaded, store, query, st) == STATUS_OK && loaded->n_series == 0)
+	    sql_query(store, st, CATALOGUE_SELECT OF_SERIES " ORDER BY i.id", "l", series_id);
+	if (patient_from_rows(loaded, store, query, expected, st) == STATUS_OK &&
+	    loaded->n_series == 0)
 		status_fail(st, STATUS_REFUSE, "series %lld has no usable instance any more",
 			    (long long)series_id);
 	if (st->code != STATUS_OK) {
