@@ -85,13 +85,15 @@ enum { ROOMS = 3 };
 static void load_row(double *values, const struct shifting *s, int from, int to, int row, int slice)
 {
 	const struct grid *grid = &s->dose_gy->grid;
-	const int inner_from = clamp(from, grid->columns), inner_to = clamp(to, grid->columns);
 	const int j = clamp(row, grid->rows), k = clamp(slice, grid->slices);
-	const float *dose_gy = s->dose_gy->samples + row_of(grid, j, k) + inner_from;
-	double *inner = values + (inner_from - from);
-	const int count = inner_to - inner_from + 1;
+	const float *dose_gy = s->dose_gy->samples + row_of(grid, j, k);
+	const int inner_from = clamp(from, grid->columns), inner_to = clamp(to, grid->columns);
+	int count = inner_to - inner_from + 1, before = inner_from - from;
+	if (before < 0 || to < inner_from) /* all of it beyond the edge: one voxel, for all */
+		before = 0;
+	double *inner = values + before;
 	for (int i = 0; i < count; i++)
-		inner[i] = (double)dose_gy[i];
+		inner[i] = (double)dose_gy[inner_from + i];
 	if (s->shifted) {
 		const struct uncertainty_shifted *other = s->shifted;
 		const float *map =
@@ -101,10 +103,10 @@ static void load_row(double *values, const struct shifting *s, int from, int to,
 		for (int i = 0; i < count; i++)
 			inner[i] += other->scale * (double)map[i];
 	}
-	for (int i = from; i < inner_from; i++)
-		values[i - from] = inner[0];
-	for (int i = inner_to + 1; i <= to; i++)
-		values[i - from] = inner[count - 1];
+	for (int i = 0; i < before; i++)
+		values[i] = inner[0];
+	for (int i = before + count; i <= to - from; i++)
+		values[i] = inner[count - 1];
 }
 
 /* Linear between two voxels; one that was not measured is left out while the other has at least
