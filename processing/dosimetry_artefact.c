@@ -11,6 +11,7 @@
 
 #define GRID_TOLERANCE_MM 1e-3
 #define ROWS_PER_PIECE	  64
+#define VOXELS_PER_PIECE  65536
 #define RIM_MOST_MM	  20.0 /* an artefact farther from the dark has another cause */
 #define HISTOGRAM_BINS	  2000 /* of 1 /s */
 
@@ -201,28 +202,69 @@ static enum status_code measure_rim(struct dosimetry_baseline_map *baseline,
 	return STATUS_OK;
 }
 
-static enum status_code keep_evaluated(struct dosimetry_baseline_map *baseline,
-				       const struct r2star_map *map, struct status *st)
+/* ---- all voxels of the baseline, some at a time ---- */
+
+struct evaluation {
+	struct dosimetry_baseline_map *baseline;
+	const struct r2star_map *map;
+	double least_s0, artefact_per_s;
+	float *s0; /* of what is evaluated */
+	struct kept {
+		size_t evaluated, artefact;
+	} * kept; /* voxels per range */
+};
+
+static void judge_some(void *user, size_t first, size_t last)
 {
-	struct volume s0 = VOLUME_INIT;
+	const struct evaluation *e = user;
+	for (size_t v = first; v < last; v++)
+		e->baseline->marks[v] = judge_voxel(e->map, v, e->least_s0, e->artefact_per_s);
+}
+
+static void keep_some(void *user, size_t first, size_t last)
+{
+	const struct evaluation *e = user;
+	const struct r2star_map *map = e->map;
+	struct kept *kept = &e->kept[first / VOXELS_PER_PIECE];
+	for (size_t v = first; v < last; v++) {
+		const uint8_t marks = e->baseline->marks[v];
+		const bool evaluated = !(marks & (DOSIMETRY_MARK_DARK | DOSIMETRY_MARK_ARTEFACT));
+		kept->artefact += (marks & DOSIMETRY_MARK_ARTEFACT) != 0;
+		kept->evaluated += evaluated;
+		e->baseline->r2star_per_s.samples[v] =
+		    evaluated ? map->r2star_per_s.samples[v] : NAN;
+		e->s0[v] = evaluated ? map->s0.samples[v] : NAN;
+		e->baseline->stderr_per_s.samples[v] =
+		    evaluated ? map->stderr_per_s.samples[v] : NAN;
+	}
+}
+
+static enum status_code keep_evaluated(struct evaluation *e, int threads, struct status *st)
+{
+	struct dosimetry_baseline_map *baseline = e->baseline;
+	const struct grid *grid = &e->map->r2star_per_s.grid;
+	const size_t voxels = grid_voxels(grid), ranges = voxels / VOXELS_PER_PIECE + 1;
+	struct volume s0 = {.grid = *grid, .samples = malloc(voxels * sizeof *s0.samples)};
 	const struct volume *const together[] = {&baseline->r2star_per_s, &s0,
 						 &baseline->stderr_per_s};
-	size_t evaluated = 0, artefact = 0, voxels = grid_voxels(&map->r2star_per_s.grid);
-	double voxel_ml = grid_voxel_volume_ml(&map->r2star_per_s.grid);
-	if (volume_new(&s0, &map->s0.grid, NAN, st) != STATUS_OK)
-		return st->code;
-	for (size_t v = 0; v < voxels; v++) {
-		artefact += (baseline->marks[v] & DOSIMETRY_MARK_ARTEFACT) != 0;
-		if (baseline->marks[v] & (DOSIMETRY_MARK_DARK | DOSIMETRY_MARK_ARTEFACT))
-			continue;
-		evaluated++;
-		baseline->r2star_per_s.samples[v] = map->r2star_per_s.samples[v];
-		s0.samples[v] = map->s0.samples[v];
-		baseline->stderr_per_s.samples[v] = map->stderr_per_s.samples[v];
+	size_t evaluated = 0, artefact = 0;
+	e->s0 = s0.samples;
+	e->kept = calloc(ranges, sizeof *e->kept);
+	if (!e->s0 || !e->kept) {
+		(void)status_fail(st, STATUS_RETRY, "no memory for %zu voxels of the baseline",
+				  voxels);
+		goto out;
 	}
-	baseline->evaluated_ml = (double)evaluated * voxel_ml;
-	baseline->artefact_ml = (double)artefact * voxel_ml;
+	parallel_for(voxels, VOXELS_PER_PIECE, threads, keep_some, e);
+	for (size_t n = 0; n < ranges; n++) {
+		evaluated += e->kept[n].evaluated;
+		artefact += e->kept[n].artefact;
+	}
+	baseline->evaluated_ml = (double)evaluated * grid_voxel_volume_ml(grid);
+	baseline->artefact_ml = (double)artefact * grid_voxel_volume_ml(grid);
 	(void)!resample_packed_new(&baseline->packed, together, st);
+out:
+	free(e->kept);
 	volume_free(&s0);
 	return st->code;
 }
@@ -235,18 +277,21 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 {
 	const struct r2star_map *map = input->baseline.map;
 	const struct grid *grid = &map->r2star_per_s.grid;
+	struct evaluation evaluation = {
+	    .baseline = baseline,
+	    .map = map,
+	    .least_s0 = params->body_snr * map->sigma,
+	    .artefact_per_s = params->artefact_r2star_per_s,
+	};
 	size_t voxels = grid_voxels(grid);
 	baseline->marks = malloc(voxels);
-	if (!baseline->marks)
+	baseline->r2star_per_s.grid = baseline->stderr_per_s.grid = *grid;
+	baseline->r2star_per_s.samples = malloc(voxels * sizeof(float));
+	baseline->stderr_per_s.samples = malloc(voxels * sizeof(float));
+	if (!baseline->marks || !baseline->r2star_per_s.samples || !baseline->stderr_per_s.samples)
 		return status_fail(st, STATUS_RETRY, "no memory for %zu voxels of the baseline",
 				   voxels);
-	if (volume_new(&baseline->r2star_per_s, grid, NAN, st) != STATUS_OK ||
-	    volume_new(&baseline->stderr_per_s, grid, NAN, st) != STATUS_OK)
-		return st->code;
-
-	double least_s0 = params->body_snr * map->sigma;
-	for (size_t v = 0; v < voxels; v++)
-		baseline->marks[v] = judge_voxel(map, v, least_s0, params->artefact_r2star_per_s);
+	parallel_for(voxels, VOXELS_PER_PIECE, params->threads, judge_some, &evaluation);
 	baseline->sigma = map->sigma;
 	baseline->native_per_s = median_native(map, baseline->marks, &regions->healthy);
 	if (regions->liver.coverage) {
@@ -255,7 +300,7 @@ enum status_code dosimetry_evaluate_baseline(struct dosimetry_baseline_map *base
 		    measure_rim(baseline, &regions->liver, st) != STATUS_OK)
 			return st->code;
 	}
-	if (keep_evaluated(baseline, map, st) != STATUS_OK)
+	if (keep_evaluated(&evaluation, params->threads, st) != STATUS_OK)
 		return st->code;
 	if (!(baseline->evaluated_ml > 0))
 		return status_fail(

@@ -224,7 +224,7 @@ hunt_in_liver(struct hunt *hunt, const struct dosimetry_baseline_map *baseline, 
 	hunt->known = calloc(grid_voxels(grid), 1);
 	hunt->way_tenths = calloc(grid_voxels(grid), 1);
 	if (!hunt->known || !hunt->way_tenths || !find_all(hunt) ||
-	    !take_rim(hunt, &ball, baseline->rim_mm, voxel_mm))
+	    (hunt->count > 0 && !take_rim(hunt, &ball, baseline->rim_mm, voxel_mm)))
 		(void)status_fail(st, STATUS_RETRY, "no memory for the artefact mask");
 	ball_free(&ball);
 	free(hunt->known);

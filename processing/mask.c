@@ -131,15 +131,26 @@ void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, i
  */
 static const double SAME_GRID_MM = 1e-3;
 
+/* What the boxes of two masks of one grid have in common; perhaps nothing, last < first. */
+static void find_common_box(int first[3], int last[3], const struct mask *a, const struct mask *b)
+{
+	for (int axis = 0; axis < 3; axis++) {
+		first[axis] = a->first[axis] > b->first[axis] ? a->first[axis] : b->first[axis];
+		last[axis] = a->last[axis] < b->last[axis] ? a->last[axis] : b->last[axis];
+	}
+}
+
 enum status_code mask_subtract(struct mask *a, const struct mask *b, struct status *st)
 {
 	if (!grid_same(&a->grid, &b->grid, SAME_GRID_MM))
 		return status_fail(st, STATUS_BUG, "masks of different grids were subtracted");
-	for (int k = b->first[2]; k <= b->last[2]; k++) {
-		for (int j = b->first[1]; j <= b->last[1]; j++) {
+	int first[3], last[3];
+	find_common_box(first, last, a, b);
+	for (int k = first[2]; k <= last[2]; k++) {
+		for (int j = first[1]; j <= last[1]; j++) {
 			size_t start = (size_t)(row_of(b, j, k) - b->coverage);
 
-			for (int i = b->first[0]; i <= b->last[0]; i++) {
+			for (int i = first[0]; i <= last[0]; i++) {
 				float rest =
 				    a->coverage[start + (size_t)i] - b->coverage[start + (size_t)i];
 
@@ -147,7 +158,7 @@ enum status_code mask_subtract(struct mask *a, const struct mask *b, struct stat
 			}
 		}
 	}
-	mask_update_bounds(a);
+	mask_update_bounds_within(a, a->first[1], a->last[1], a->first[2], a->last[2]);
 	return STATUS_OK;
 }
 
@@ -212,12 +223,14 @@ double mask_volume_ml(const struct mask *mask)
 double mask_overlap_ml(const struct mask *a, const struct mask *b)
 {
 	double sum = 0;
+	int first[3], last[3];
 
-	for (int k = a->first[2]; k <= a->last[2]; k++) {
-		for (int j = a->first[1]; j <= a->last[1]; j++) {
+	find_common_box(first, last, a, b);
+	for (int k = first[2]; k <= last[2]; k++) {
+		for (int j = first[1]; j <= last[1]; j++) {
 			const float *row_a = row_of(a, j, k), *row_b = row_of(b, j, k);
 
-			for (int i = a->first[0]; i <= a->last[0]; i++)
+			for (int i = first[0]; i <= last[0]; i++)
 				sum += (double)(row_a[i] < row_b[i] ? row_a[i] : row_b[i]);
 		}
 	}

@@ -220,7 +220,7 @@ enum status_code mask_resample(struct mask *to_mask, const struct grid *to, cons
 {
 	struct mask result = MASK_INIT;
 	double matrix[3][3], offset[3];
-	int first[3], last[3];
+	int first[3] = {0, 0, 0}, last[3] = {-1, -1, -1};
 	enum status_code code;
 
 	if (strcmp(to->frame_of_reference, from->grid.frame_of_reference) != 0)
@@ -243,7 +243,7 @@ enum status_code mask_resample(struct mask *to_mask, const struct grid *to, cons
 			code = resample_points(&result, from, matrix, offset, first, last, sub, st);
 	}
 	if (code == STATUS_OK) {
-		mask_update_bounds(&result);
+		mask_update_bounds_within(&result, first[1], last[1], first[2], last[2]);
 		*to_mask = result;
 	} else {
 		mask_free(&result);
