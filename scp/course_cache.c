@@ -9,6 +9,8 @@
  * raises the version. */
 static const struct kept_kind COURSE = {{'H', 'O', 'L', 'M', 'I', 'A', 'C', 'O'}, 1, "course"};
 
+/* Of the sums only the voxels that some scan has measured, in order: last_scan says which. The
+ * rest, air, is 0 and more than half of a grid. */
 enum { FIGURES, TIME_POINTS, ACTIVITY, LAST_DELTA, LAST_SCAN, PARTS };
 
 _Static_assert(sizeof(struct dosimetry_time_point) == 116384 &&
@@ -17,12 +19,20 @@ _Static_assert(sizeof(struct dosimetry_time_point) == 116384 &&
 
 struct course_figures {
 	int32_t n_time_points, time_point_bytes;
-	uint64_t voxels;
+	uint64_t voxels, measured;
 	double relaxivity_used, baseline_sigma, baseline_air_sigma, usable_sigma, saturated_sigma,
 	    evaluated_volume_ml, excluded_artefact_ml;
 	struct dosimetry_running running;
 	double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS];
 };
+
+static uint64_t count_measured(const uint8_t *last_scan, size_t voxels)
+{
+	uint64_t measured = 0;
+	for (size_t v = 0; v < voxels; v++)
+		measured += last_scan[v] > 0;
+	return measured;
+}
 
 /* ---- reading ---- */
 
@@ -34,7 +44,7 @@ static bool take_figures(struct dosimetry_result *result,
 	if (file->n_parts != PARTS || file->bytes[FIGURES] != sizeof figures)
 		return false;
 	memcpy(&figures, file->part[FIGURES], sizeof figures);
-	size_t points = (size_t)figures.n_time_points, floats = figures.voxels * sizeof(float);
+	size_t points = (size_t)figures.n_time_points, floats = figures.measured * sizeof(float);
 	if (figures.n_time_points < 1 || figures.n_time_points > DOSIMETRY_MAX_SCANS ||
 	    figures.time_point_bytes != (int32_t)sizeof *result->time_points ||
 	    file->bytes[TIME_POINTS] != points * sizeof *result->time_points ||
@@ -45,6 +55,8 @@ static bool take_figures(struct dosimetry_result *result,
 		if (!kept_file_is_whole(file, part))
 			return false;
 	}
+	if (count_measured(file->part[LAST_SCAN], figures.voxels) != figures.measured)
+		return false;
 	result->n_time_points = figures.n_time_points;
 	result->sums.voxels = figures.voxels;
 	result->sums.running = figures.running;
@@ -59,12 +71,28 @@ static bool take_figures(struct dosimetry_result *result,
 	return true;
 }
 
-static void *copy_of(const struct kept_file *file, int part)
+/* The sums and time points, each in memory of its own. */
+static enum status_code unpack(struct dosimetry_result *result, const struct kept_file *file,
+			       struct status *st)
 {
-	void *copy = malloc(file->bytes[part]);
-	if (copy)
-		memcpy(copy, file->part[part], file->bytes[part]);
-	return copy;
+	struct dosimetry_sums *sums = &result->sums;
+	const float *activity = file->part[ACTIVITY], *delta = file->part[LAST_DELTA];
+	result->time_points = malloc(file->bytes[TIME_POINTS]);
+	sums->activity_mbq_per_ml = calloc(sums->voxels, sizeof(float));
+	sums->last_delta_per_s = calloc(sums->voxels, sizeof(float));
+	sums->last_scan = malloc(sums->voxels);
+	if (!sums->activity_mbq_per_ml || !sums->last_delta_per_s || !sums->last_scan ||
+	    !result->time_points)
+		return status_fail(st, STATUS_RETRY, "no memory for the time points before");
+	memcpy(result->time_points, file->part[TIME_POINTS], file->bytes[TIME_POINTS]);
+	memcpy(sums->last_scan, file->part[LAST_SCAN], sums->voxels);
+	for (size_t v = 0, n = 0; v < sums->voxels; v++) {
+		if (sums->last_scan[v] == 0)
+			continue;
+		sums->activity_mbq_per_ml[v] = activity[n];
+		sums->last_delta_per_s[v] = delta[n++];
+	}
+	return STATUS_OK;
 }
 
 enum status_code course_cache_get(struct dosimetry_result *result,
@@ -76,16 +104,10 @@ enum status_code course_cache_get(struct dosimetry_result *result,
 	if (kept_file_get(&file, found, &COURSE, spool, key, st) != STATUS_OK || !*found)
 		return st->code;
 	*found = take_figures(result, stored_mean_gy, &file);
-	if (*found) {
-		result->time_points = copy_of(&file, TIME_POINTS);
-		result->sums.activity_mbq_per_ml = copy_of(&file, ACTIVITY);
-		result->sums.last_delta_per_s = copy_of(&file, LAST_DELTA);
-		result->sums.last_scan = copy_of(&file, LAST_SCAN);
-		if (!result->time_points || !result->sums.activity_mbq_per_ml ||
-		    !result->sums.last_delta_per_s || !result->sums.last_scan) {
-			(void)status_fail(st, STATUS_RETRY, "no memory for the time points before");
-			dosimetry_result_free(result);
-		}
+	if (*found && unpack(result, &file, st) != STATUS_OK) {
+		free(result->time_points);
+		result->time_points = NULL;
+		dosimetry_result_free(result);
 	}
 	kept_file_free(&file);
 	return st->code;
@@ -122,22 +144,36 @@ static void forget_pointers(struct dosimetry_time_point *points, int count)
 	}
 }
 
+static void pack(float *activity, float *delta, const struct dosimetry_sums *sums)
+{
+	for (size_t v = 0, n = 0; v < sums->voxels; v++) {
+		if (sums->last_scan[v] == 0)
+			continue;
+		activity[n] = sums->activity_mbq_per_ml[v];
+		delta[n++] = sums->last_delta_per_s[v];
+	}
+}
+
 enum status_code course_cache_put(const char *spool, const char *key,
 				  const struct dosimetry_result *result,
 				  double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS],
 				  struct status *st)
 {
 	const struct dosimetry_sums *sums = &result->sums;
-	size_t points_size = (size_t)result->n_time_points * sizeof *result->time_points;
+	const size_t points_size = (size_t)result->n_time_points * sizeof *result->time_points;
+	const size_t measured = count_measured(sums->last_scan, sums->voxels);
 	struct dosimetry_time_point *points = malloc(points_size);
 	struct course_figures *figures = malloc(sizeof *figures);
-	if (points && figures) {
+	float *packed = malloc(2 * measured * sizeof *packed + 1);
+	if (points && figures && packed) {
 		memcpy(points, result->time_points, points_size);
 		forget_pointers(points, result->n_time_points);
 		fill_figures(figures, result, stored_mean_gy);
-		const void *part[PARTS] = {figures, points, sums->activity_mbq_per_ml,
-					   sums->last_delta_per_s, sums->last_scan};
-		const size_t floats = sums->voxels * sizeof(float);
+		figures->measured = measured;
+		pack(packed, packed + measured, sums);
+		const void *part[PARTS] = {figures, points, packed, packed + measured,
+					   sums->last_scan};
+		const size_t floats = measured * sizeof(float);
 		const size_t bytes[PARTS] = {sizeof *figures, points_size, floats, floats,
 					     sums->voxels};
 		(void)!kept_file_put(&COURSE, spool, key, part, bytes, PARTS, st);
@@ -146,5 +182,6 @@ enum status_code course_cache_put(const char *spool, const char *key,
 	}
 	free(points);
 	free(figures);
+	free(packed);
 	return st->code;
 }

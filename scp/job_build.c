@@ -226,31 +226,30 @@ static void choose_bins(int *bins, double *bin_width_gy, double maximum_gy)
 	*bins = maximum_gy > 0 ? (int)(maximum_gy / *bin_width_gy) + 2 : 1;
 }
 
+/* The figures are those of the time point; a region that is not measurable has none (NaN). */
 static enum status_code fill_dvhs(struct rt_dose_dvh *dvhs, int *n_dvhs, double *volumes_ml,
-				  const struct job_case *c, const struct volume *dose_gy,
-				  struct status *st)
+				  const struct job_case *c, bool kernel, struct status *st)
 {
 	const struct dosimetry_time_point *last =
 	    &c->result.time_points[c->result.n_time_points - 1];
+	const struct volume *dose_gy = kernel ? &last->kernel_dose_gy : &last->dose_gy;
 
 	*n_dvhs = 0;
 	for (int i = 0; i < c->n_contoured; i++) {
-		struct voi_stats stats;
+		const struct voi_stats *stats =
+		    kernel ? &last->voi[i].kernel_dose : &last->voi[i].dose;
 		struct rt_dose_dvh *dvh = &dvhs[*n_dvhs];
 		double *own_ml = volumes_ml + (size_t)i * DVH_MOST_BINS;
 		if (c->slots.vois[i].roi < 0)
 			continue; /* a group is no region of the structure set */
-		if (voi_stats_compute(&stats, dose_gy, &c->mask[i], NULL, 0, st) != STATUS_OK)
-			return st->code;
 		++*n_dvhs;
 		dvh->roi_number = c->structure_set.rois[c->slots.vois[i].roi].number;
-		dvh->minimum_gy = stats.minimum;
-		dvh->maximum_gy = stats.maximum;
-		dvh->mean_gy = stats.mean;
-		/* nothing measured, or too little to speak of a dose: no histogram */
-		if (isnan(stats.mean) || last->voi[i].measurable == VOI_NOT_MEASURABLE)
+		dvh->minimum_gy = stats->minimum;
+		dvh->maximum_gy = stats->maximum;
+		dvh->mean_gy = stats->mean;
+		if (isnan(stats->mean))
 			continue;
-		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats.maximum);
+		choose_bins(&dvh->bins, &dvh->bin_width_gy, stats->maximum);
 		dvh->volume_ml = own_ml;
 		if (voi_dvh(own_ml, dvh->bins, dvh->bin_width_gy, dose_gy, &c->mask[i], st) !=
 		    STATUS_OK)
@@ -293,7 +292,7 @@ static enum status_code build_dose_with(struct dataset **ds, char uid[65],
 	snprintf(method, sizeof method, "166Ho %s, %s R2* baseline",
 		 kernel ? "beta kernel" : "local deposition",
 		 c->config->baseline_voxelwise ? "voxelwise" : "region-mean");
-	if (fill_dvhs(dvhs, &n_dvhs, volumes_ml, c, dose_gy, st) != STATUS_OK)
+	if (fill_dvhs(dvhs, &n_dvhs, volumes_ml, c, kernel, st) != STATUS_OK)
 		return st->code;
 	struct rt_dose_input input = {
 	    .evidence = &e->evidence,
