@@ -53,6 +53,9 @@ static void put_dose_settings(FILE *out, const struct config *config)
 		config->kernel, config->register_rigid, config->register_nonrigid,
 		config->registration_margin_mm, config->registration_limit_mm,
 		config->not_measurable_above_percent);
+	if (config->register_nonrigid)
+		fprintf(out, "deformation %.17g %.17g\n", config->control_spacing_mm,
+			config->bending_weight);
 	for (int i = 0; i < config->n_relaxivities; i++) {
 		const struct config_relaxivity *r = &config->relaxivities[i];
 		fprintf(out, "relaxivity %.17g|%s|%.17g|%.17g|%.17g|%d|%s\n", r->field_t,

@@ -161,7 +161,8 @@ struct config {
 
 	/* alignment of scans */
 	bool register_rigid;	/* false: all must share a frame of reference and hold still */
-	bool register_nonrigid; /* on top of rigid, baseline only */
+	bool register_nonrigid; /* on top of rigid, of the series after injections */
+	double control_spacing_mm, bending_weight; /* of that; NaN: not given, and it is off */
 	double registration_margin_mm, registration_limit_mm;
 
 	/* standard uncertainties, percent; NaN: not configured, and then said so */

@@ -276,11 +276,14 @@ static void check_dosimetry(const struct config *config, const struct config_xml
 static void check_alignment(const struct config *config, const struct config_xml *xml)
 {
 	const struct _xmlNode *registration = nth(xml, "registration", 0);
-	if (config
-		->register_nonrigid) /* processing/deformation.h is not part of the dosimetry yet */
+	if (config->register_nonrigid && !config->register_rigid)
+		config_xml_error(xml, registration, "rigid",
+				 "non-rigid=\"yes\" stands on a rigid alignment: it needs "
+				 "rigid=\"yes\"");
+	if (config->register_nonrigid &&
+	    (isnan(config->control_spacing_mm) || isnan(config->bending_weight)))
 		config_xml_error(xml, registration, "non-rigid",
-				 "non-rigid alignment is not available in this version: leave it "
-				 "out, or write no");
+				 "non-rigid=\"yes\" needs control-spacing-mm and bending-weight");
 	if (!config->register_rigid)
 		config_xml_warning(
 		    xml, registration, "rigid",

@@ -89,6 +89,8 @@ static const struct setting dosimetry_settings[] = {
 static const struct setting registration_settings[] = {
     YES_NO(struct config, "rigid", register_rigid, 1),
     YES_NO(struct config, "non-rigid", register_nonrigid, 0),
+    NUMBER(struct config, "control-spacing-mm", control_spacing_mm, 10, 100, NAN, "mm"),
+    NUMBER(struct config, "bending-weight", bending_weight, 1e-4, 10, NAN, ""),
     NUMBER(struct config, "liver-margin-mm", registration_margin_mm, 0, 100, NAN, "mm"),
     NUMBER(struct config, "residual-limit-mm", registration_limit_mm, 0.1, 50, NAN, "mm"),
 };

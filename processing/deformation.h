@@ -10,8 +10,7 @@
  * answer stands. Off by default: what the follow-up of the source paper added
  * (doi 10.1002/mp.16014).
  *
- * Far from the region nothing is known, and the field falls to nothing there: a weak pull to zero
- * stands beside the bending energy, which alone would go on in a straight line.
+ * Far from the region nothing is known, and the field goes on there as smoothly as it can.
  *
  * Who uses it (dosimetry_warp.c): fixed is the scan after an injection, moving the baseline. What
  * is intensive (R2*, S0, standard errors, marks) is looked up by D, and no Jacobian enters.

@@ -4,9 +4,11 @@
  *   baseline    --(baseline to series after injection k, least squares)--> that series
  *
  * driven by the S0 maps of the fit, inside the liver where there are contours, and composed. What
- * the site gives (treatment.h: treatment_transform) is taken instead. Without rigid registration in
- * the configuration, and where the result grid is the baseline's own, nothing moves: a scan lies
- * where the series of its own frame of reference does, the baseline or the anatomy. */
+ * the site gives (treatment.h: treatment_transform) is taken instead. What a rigid registration of
+ * a series leaves is then taken out by job_deform.c, where that is asked for. Without rigid
+ * registration in the configuration, and where the result grid is the baseline's own, nothing
+ * moves: a scan lies where the series of its own frame of reference does, the baseline or the
+ * anatomy. */
 #include "job_parts.h"
 
 #include <math.h>
@@ -317,6 +319,8 @@ static enum status_code place_after(struct job_case *c, struct job_scan *scan,
 	const struct job_scan *baseline = &c->baseline;
 	struct alignment found = {.residual_mm = (double)NAN};
 	double to_result[RIGID_SIZE];
+	bool computed = false;
+	int warned = c->n_warnings;
 
 	if (given && given->given == TREATMENT_FROM_ANATOMY) {
 		note_given(c, scan->after_injection, "anatomy", given);
@@ -335,10 +339,15 @@ static enum status_code place_after(struct job_case *c, struct job_scan *scan,
 		     found.transform);
 	} else if (compute_after(&found, c, scan, region, st) != STATUS_OK) {
 		return st->code;
+	} else {
+		computed = isfinite(found.residual_mm); /* else nothing that a field can stand on */
 	}
 	rigid_compose(to_result, found.transform, baseline->to_result);
 	place(scan, to_result, found.moved || baseline->moved, found.residual_mm);
-	return STATUS_OK;
+	if (!computed || !c->config->register_nonrigid)
+		return STATUS_OK;
+	return job_deform(c, scan, found.transform, &region->mask, region->evidence,
+			  c->n_warnings > warned ? &c->warnings[warned] : NULL, st);
 }
 
 static const struct treatment_transform *given_for(const struct job_case *c,

@@ -33,6 +33,10 @@ static void digest_dose_configuration(struct digest *digest, const struct config
 	digest_number(digest, config->kernel);
 	digest_number(digest, config->register_rigid);
 	digest_number(digest, config->register_nonrigid);
+	if (config->register_nonrigid) {
+		digest_double(digest, config->control_spacing_mm);
+		digest_double(digest, config->bending_weight);
+	}
 	digest_double(digest, config->registration_margin_mm);
 	digest_double(digest, config->registration_limit_mm);
 	/* a region above it has no histogram in the RT Dose */

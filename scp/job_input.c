@@ -17,6 +17,7 @@ static struct dosimetry_scan dosimetry_scan_of(const struct job_scan *scan, cons
 	    .flip_deg = arranged->flip_deg,
 	    .to_result = scan->moved ? scan->to_result : NULL,
 	    .residual_mm = scan->residual_mm,
+	    .deformation = scan->deformation.displacement_mm ? &scan->deformation : NULL,
 	};
 }
 

@@ -200,6 +200,7 @@ static void job_scan_free(struct job_scan *scan)
 {
 	mr_series_free(&scan->arranged);
 	kept_map_free(&scan->kept);
+	deformation_free(&scan->deformation);
 }
 
 void job_case_free(struct job_case *c)

@@ -456,7 +456,23 @@ static void test_alignment(void **state)
 	assert_false(config->register_rigid);
 	config_faults_free(&faults);
 	config_free(config);
-	expect_error("non-rigid=\"no\"", "non-rigid=\"yes\"", "is not available in this version");
+	/* both numbers are in the example, and not needed while it is off */
+	config = load_variant("non-rigid=\"no\"", "non-rigid=\"yes\"", &faults);
+	assert_true(config->register_nonrigid);
+	assert_close(config->control_spacing_mm, 30, 0, 0);
+	assert_close(config->bending_weight, 0.01, 0, 0);
+	config_faults_free(&faults);
+	config_free(config);
+	config = load_variant("    bending-weight=\"0.01\"\n", "", &faults);
+	assert_true(isnan(config->bending_weight));
+	config_faults_free(&faults);
+	config_free(config);
+	expect_error("non-rigid=\"no\"\n    control-spacing-mm=\"30\"", "non-rigid=\"yes\"",
+		     "needs control-spacing-mm and bending-weight");
+	expect_error("rigid=\"yes\"\n    non-rigid=\"no\"", "rigid=\"no\"\n    non-rigid=\"yes\"",
+		     "stands on a rigid alignment");
+	expect_error("control-spacing-mm=\"30\"", "control-spacing-mm=\"5\"", "control-spacing-mm");
+	expect_error("bending-weight=\"0.01\"", "bending-weight=\"0\"", "bending-weight");
 }
 
 /* ---- rules ---- */
