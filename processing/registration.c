@@ -107,15 +107,10 @@ static void describe_region(struct registration_problem *problem)
 
 	for (int k = 0; k < grid->slices; k++) {
 		for (int j = 0; j < grid->rows; j++) {
-			const float *row =
-			    fixed->samples +
-			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns;
-			int from = 0, to = grid->columns - 1;
+			const struct registration_extent *extent =
+			    &problem->levels[0].rows[k * grid->rows + j];
+			const int from = extent->begin, to = extent->end - 1;
 
-			while (from <= to && isnan(row[from]))
-				from++;
-			while (to > from && isnan(row[to]))
-				to--;
 			if (from > to)
 				continue;
 			first[0] = from < first[0] ? from : first[0];
@@ -187,6 +182,7 @@ static enum status_code look_around(struct registration_search *search,
 	struct registration_view view = search->view;
 	struct registration_slope slope;
 
+	view.spread = true;
 	if (problem->metric != REGISTRATION_LEAST_SQUARES)
 		return STATUS_OK;
 	if (view.level->voxels > ENOUGH_VOXELS / 4)

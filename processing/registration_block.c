@@ -1,6 +1,7 @@
 #include "registration_block.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "instruction_set.h"
@@ -34,22 +35,41 @@ ALWAYS_INLINE void sample(struct registration_run *restrict run,
 	const float m20 = source->to_mm[2][0], m21 = source->to_mm[2][1], m22 = source->to_mm[2][2];
 	const int whole = whole_lanes(n);
 
+	_Alignas(64) float part[3][REGISTRATION_RUN];
+	_Alignas(64) int32_t inside[REGISTRATION_RUN], at[REGISTRATION_RUN];
+	_Alignas(64) float pairs[4][2 * REGISTRATION_RUN];
+
 	for (int l = 0; l < whole; l++) {
 		float x = x0 + (float)l * dx, y = y0 + (float)l * dy, z = z0 + (float)l * dz;
-		int inside = (l < n) & (x >= 0) & (x <= end_x) & (y >= 0) & (y <= end_y) &
-			     (z >= 0) & (z <= end_z);
-		float sx = inside ? x : 0, sy = inside ? y : 0, sz = inside ? z : 0;
+		int in = (l < n) & (x >= 0) & (x <= end_x) & (y >= 0) & (y <= end_y) & (z >= 0) &
+			 (z <= end_z);
+		float sx = in ? x : 0, sy = in ? y : 0, sz = in ? z : 0;
 		int ix = (int)sx, iy = (int)sy, iz = (int)sz;
+
 		ix = ix > last_x ? last_x : ix;
 		iy = iy > last_y ? last_y : iy;
 		iz = iz > last_z ? last_z : iz;
-		float fx = sx - (float)ix, fy = sy - (float)iy, fz = sz - (float)iz;
-		int at = ix + row * iy + slice * iz;
-		float a = samples[at], b = samples[at + 1];
-		float c = samples[at + row], d = samples[at + row + 1];
-		float e = samples[at + slice], f = samples[at + slice + 1];
-		float g = samples[at + slice + row], h = samples[at + slice + row + 1];
-		float ab = b - a, cd = d - c, ef = f - e, gh = h - g;
+		part[0][l] = sx - (float)ix;
+		part[1][l] = sy - (float)iy;
+		part[2][l] = sz - (float)iz;
+		at[l] = ix + row * iy + slice * iz;
+		inside[l] = in;
+	}
+	/* neighbours along x in one piece: half the loads of one by one */
+	for (int l = 0; l < whole; l++) {
+		const float *here = samples + at[l];
+
+		memcpy(&pairs[0][2 * l], here, 2 * sizeof *here);
+		memcpy(&pairs[1][2 * l], here + row, 2 * sizeof *here);
+		memcpy(&pairs[2][2 * l], here + slice, 2 * sizeof *here);
+		memcpy(&pairs[3][2 * l], here + slice + row, 2 * sizeof *here);
+	}
+	for (int l = 0; l < whole; l++) {
+		float fx = part[0][l], fy = part[1][l], fz = part[2][l];
+		float a = pairs[0][2 * l], ab = pairs[0][2 * l + 1] - a;
+		float c = pairs[1][2 * l], cd = pairs[1][2 * l + 1] - c;
+		float e = pairs[2][2 * l], ef = pairs[2][2 * l + 1] - e;
+		float g = pairs[3][2 * l], gh = pairs[3][2 * l + 1] - g;
 		float low = a + fx * ab, high = c + fx * cd;
 		float low_up = e + fx * ef, high_up = g + fx * gh;
 		float near = low + fy * (high - low), far = low_up + fy * (high_up - low_up);
@@ -58,7 +78,8 @@ ALWAYS_INLINE void sample(struct registration_run *restrict run,
 		float gx = slope_low + fz * (slope_up - slope_low);
 		float gy = (high - low) + fz * ((high_up - low_up) - (high - low));
 		float gz = far - near;
-		int good = inside & (value == value);
+		int good = inside[l] & (value == value);
+
 		run->weight[l] = good ? 1.0F : 0.0F;
 		run->value[l] = good ? value : 0.0F;
 		run->gradient[0][l] = good ? m00 * gx + m01 * gy + m02 * gz : 0.0F;
@@ -185,22 +206,30 @@ ALWAYS_INLINE void mutual(struct registration_run *restrict run, const float *re
 			  const struct registration_scale *moving_scale,
 			  const float *restrict table, const float *restrict information)
 {
+	_Alignas(64) float part[REGISTRATION_RUN], near[REGISTRATION_RUN][4];
+	_Alignas(64) int place[REGISTRATION_RUN], row[REGISTRATION_RUN];
+
 	for (int l = 0; l < n; l++) {
 		int known = (run->weight[l] > 0) & (fixed[l] == fixed[l]);
 		float value = known ? fixed[l] : fixed_scale->low;
 		float moving = known ? run->value[l] : moving_scale->low;
-		float t;
-		int bin = bin_of(moving_scale, moving, &t);
-		int row = row_of(fixed_scale, value);
-		const float *restrict at = table + row + bin;
-		float rest = 1 - t;
-		/* slope of the cubic B-spline with the table's values as coefficients */
-		float slope = -0.5F * rest * rest * at[0] + t * (1.5F * t - 2) * at[1] +
-			      (0.5F + t * (1 - 1.5F * t)) * at[2] + 0.5F * t * t * at[3];
-		float weight = known ? 1.0F : 0.0F;
+		int bin = bin_of(moving_scale, moving, &part[l]);
 
-		run->weight[l] = weight;
-		run->curvature[l] = weight * information[row];
+		row[l] = row_of(fixed_scale, value);
+		place[l] = row[l] + bin;
+		run->weight[l] = known ? 1.0F : 0.0F;
+	}
+	for (int l = 0; l < n; l++) {
+		memcpy(near[l], table + place[l], sizeof near[l]);
+		run->curvature[l] = information[row[l]];
+	}
+	for (int l = 0; l < n; l++) {
+		float t = part[l], rest = 1 - t, weight = run->weight[l];
+		/* slope of the cubic B-spline with the table's values as coefficients */
+		float slope = -0.5F * rest * rest * near[l][0] + t * (1.5F * t - 2) * near[l][1] +
+			      (0.5F + t * (1 - 1.5F * t)) * near[l][2] + 0.5F * t * t * near[l][3];
+
+		run->curvature[l] = weight * run->curvature[l];
 		run->score[l] = weight * slope * moving_scale->per_value;
 		run->cost[l] = 0;
 	}

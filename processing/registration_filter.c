@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instruction_set.h"
 #include "parallel.h"
 #include "registration_parts.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum { MOST_REACH = 24, MOST_TAPS = 2 * MOST_REACH + 1 };
 
@@ -22,36 +25,42 @@ static int within(int i, int size)
 	return i < 0 ? 0 : i >= size ? size - 1 : i;
 }
 
-static void add_whole_row(float *restrict sum, const float *restrict row, int apart, int n,
-			  float tap)
+ALWAYS_INLINE void add_known(float *restrict sum, float *restrict weight, float value, float tap)
 {
-	for (int i = 0; i < n; i++)
-		sum[i] += tap * row[i * apart];
+	bool known = value == value;
+
+	*sum += known ? tap * value : 0;
+	*weight += known ? tap : 0;
 }
 
-static void add_row(const struct filter *filter, float *restrict sum, float *restrict weight,
-		    const float *restrict row, int apart, int n, float tap)
+ALWAYS_INLINE void add_row(const struct filter *filter, float *restrict sum, float *restrict weight,
+			   const float *restrict row, int apart, int n, float tap)
 {
-	if (!filter->gaps) {
-		add_whole_row(sum, row, apart, n, tap);
-		return;
-	}
-	for (int i = 0; i < n; i++) {
-		float value = row[i * apart];
-		bool known = value == value;
-
-		sum[i] += known ? tap * value : 0;
-		weight[i] += known ? tap : 0;
+	if (!filter->gaps && apart == 1) {
+		for (int i = 0; i < n; i++)
+			sum[i] += tap * row[i];
+	} else if (!filter->gaps) {
+		for (int i = 0; i < n; i++)
+			sum[i] += tap * row[i * apart];
+	} else if (apart == 1) {
+		for (int i = 0; i < n; i++)
+			add_known(&sum[i], &weight[i], row[i], tap);
+	} else {
+		for (int i = 0; i < n; i++)
+			add_known(&sum[i], &weight[i], row[i * apart], tap);
 	}
 }
 
-static void add_along_row(const struct filter *filter, const float *in, int n, float *sum,
-			  float *weight, float *longer)
+ALWAYS_INLINE void add_along_row(const struct filter *filter, const float *in, int n, float *sum,
+				 float *weight, float *longer)
 {
 	const int reach = filter->reach, finer = filter->change.finer;
 
-	for (int i = -reach; i <= n + reach; i++)
-		longer[i + reach] = in[within(i, n)];
+	memcpy(longer + reach, in, (size_t)n * sizeof *longer);
+	for (int i = 0; i < reach; i++)
+		longer[i] = in[0];
+	for (int i = n + reach; i <= n + 2 * reach; i++)
+		longer[i] = in[n - 1];
 	for (int phase = 0; phase < finer; phase++) {
 		int count = (filter->out->grid.columns - phase + finer - 1) / finer;
 
@@ -69,8 +78,8 @@ static void add_along_row(const struct filter *filter, const float *in, int n, f
 /* The end samples are repeated beyond the ends. Samples without a value take no part; where less
  * than nine tenths of the weight remain the result has none either: it would be the mean of another
  * place. */
-static void filter_row(const struct filter *filter, size_t row, float *sum, float *weight,
-		       float *longer)
+ALWAYS_INLINE void filter_row(const struct filter *filter, size_t row, float *restrict sum,
+			      float *restrict weight, float *longer)
 {
 	const struct grid *to = &filter->out->grid, *from = &filter->in->grid;
 	const int place[3] = {0, (int)(row % (size_t)to->rows), (int)(row / (size_t)to->rows)};
@@ -107,14 +116,29 @@ struct filter_job {
 	size_t chunk, length;
 };
 
-static void filter_rows(void *user, size_t first, size_t last)
+ALWAYS_INLINE void filter_range(const struct filter_job *job, size_t first, size_t last)
 {
-	const struct filter_job *job = user;
 	float *scratch = job->scratch + first / job->chunk * 3 * job->length;
 
 	for (size_t row = first; row < last; row++)
 		filter_row(job->filter, row, scratch, scratch + job->length,
 			   scratch + 2 * job->length);
+}
+
+#define CODE_FOR(set, target)                                                                      \
+	target static void filter_##set(const struct filter_job *job, size_t first, size_t last)   \
+	{                                                                                          \
+		filter_range(job, first, last);                                                    \
+	}
+INSTRUCTION_SETS(CODE_FOR)
+
+static void filter_rows(void *user, size_t first, size_t last)
+{
+	typedef void filter_code(const struct filter_job *job, size_t first, size_t last);
+#define CODE_ROW(set, target) filter_##set,
+	static filter_code *const codes[] = {INSTRUCTION_SETS(CODE_ROW)};
+
+	codes[instruction_sets() - 1](user, first, last);
 }
 
 /* Gaussian taps around each phase; they add up to 1. */
@@ -142,11 +166,17 @@ static void make_taps(struct filter *filter)
 
 static bool has_gaps(const struct volume *volume)
 {
-	size_t n = grid_voxels(&volume->grid), gaps = 0;
+	const size_t columns = (size_t)volume->grid.columns, n = grid_voxels(&volume->grid);
 
-	for (size_t i = 0; i < n; i++)
-		gaps += volume->samples[i] != volume->samples[i];
-	return gaps > 0;
+	for (size_t row = 0; row < n; row += columns) {
+		int gaps = 0;
+
+		for (size_t i = row; i < row + columns; i++)
+			gaps += volume->samples[i] != volume->samples[i];
+		if (gaps > 0)
+			return true;
+	}
+	return false;
 }
 
 static enum status_code filter_axis(struct volume *out, const struct volume *in, int axis,

@@ -4,6 +4,7 @@
 
 #include "parallel.h"
 #include "registration_parts.h"
+#include "sort.h"
 
 /* Spacing that the fixed and the moving image of the finest level are brought near to, mm; each
  * coarser level is twice that. The fixed image is only looked at where its samples are, the moving
@@ -164,20 +165,13 @@ static enum status_code smooth_levels(struct registration_problem *problem, stru
 	return STATUS_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const float *p = a, *q = b;
-
-	return (*p > *q) - (*p < *q);
-}
-
-bool registration_range(float range[2], float *values, size_t n, double wider)
+bool registration_range(float range[2], float *values, size_t n, float *scratch, double wider)
 {
 	float more;
 
 	if (n < 2)
 		return false;
-	qsort(values, n, sizeof *values, by_value);
+	sort_floats(values, n, scratch);
 	range[0] = values[n / 200];
 	range[1] = values[n - 1 - n / 200];
 	if (!(range[1] > range[0])) { /* a thing too small for these shares */
@@ -211,11 +205,12 @@ static enum status_code ranges(struct registration_problem *problem,
 	size_t count = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 	/* odd and no divisor of usual sizes, so that it does not stay in a few columns */
 	size_t apart = count / (4 * RANGE_SAMPLES) | 1, n_fixed = 0, n_moving = 0;
-	float *values = malloc((size_t)2 * RANGE_SAMPLES * sizeof *values);
+	float *values = malloc((size_t)3 * RANGE_SAMPLES * sizeof *values), *scratch;
 	enum status_code code = STATUS_OK;
 
 	if (values == NULL)
 		return status_fail(st, STATUS_RETRY, "no memory to look at an image's values");
+	scratch = values + (size_t)2 * RANGE_SAMPLES;
 	while (count / apart >= RANGE_SAMPLES)
 		apart += 2;
 	for (size_t at = 0; at < count; at += apart) {
@@ -251,12 +246,12 @@ static enum status_code ranges(struct registration_problem *problem,
 				values[RANGE_SAMPLES + n_moving++] = input->moving->samples[at];
 		}
 	}
-	if (!registration_range(problem->fixed_range, values, n_fixed, wider))
+	if (!registration_range(problem->fixed_range, values, n_fixed, scratch, wider))
 		code = status_fail(st, STATUS_REFUSE,
 				   "the fixed image has no structure to register: all values of "
 				   "the region are alike or missing");
 	else if (!registration_range(problem->moving_range, values + RANGE_SAMPLES, n_moving,
-				     wider))
+				     scratch, wider))
 		code = status_fail(st, STATUS_REFUSE,
 				   "the moving image has no structure to register: all its values "
 				   "are alike or missing");
@@ -264,19 +259,36 @@ static enum status_code ranges(struct registration_problem *problem,
 	return code;
 }
 
-/* Counts voxels with a value. Noise smoothed with a Gaussian is alike over (4 pi variance)^(3/2).
- */
-static void describe(struct registration_level *level, double variance_mm2)
+/* Counts voxels with a value and notes where they are. Noise smoothed with a Gaussian is alike over
+ * (4 pi variance)^(3/2). */
+static enum status_code describe(struct registration_level *level, double variance_mm2,
+				 struct status *st)
 {
-	const double voxel_mm3 = 1000 * grid_voxel_volume_ml(&level->fixed.grid);
-	size_t n = grid_voxels(&level->fixed.grid), known = 0;
+	const struct grid *grid = &level->fixed.grid;
+	const double voxel_mm3 = 1000 * grid_voxel_volume_ml(grid);
+	const size_t rows = (size_t)grid->rows * (size_t)grid->slices;
 
-	for (size_t i = 0; i < n; i++)
-		known += isnan(level->fixed.samples[i]) ? 0 : 1;
-	level->voxels = known;
+	level->rows = malloc(rows * sizeof *level->rows);
+	if (level->rows == NULL)
+		return status_fail(st, STATUS_RETRY, "no memory to register two images");
+	for (size_t row = 0; row < rows; row++) {
+		const float *samples = level->fixed.samples + row * (size_t)grid->columns;
+		struct registration_extent extent = {0, grid->columns};
+		int known = 0;
+
+		for (int i = 0; i < grid->columns; i++)
+			known += samples[i] == samples[i];
+		while (extent.begin < extent.end && isnan(samples[extent.begin]))
+			extent.begin++;
+		while (extent.end > extent.begin && isnan(samples[extent.end - 1]))
+			extent.end--;
+		level->rows[row] = extent;
+		level->voxels += (size_t)known;
+	}
 	level->spacing_mm = cbrt(voxel_mm3);
 	level->alike =
 	    fmax(INTERPOLATED_ALIKE, pow(4 * acos(-1.0) * variance_mm2, 1.5) / voxel_mm3);
+	return STATUS_OK;
 }
 
 static enum status_code fail_levels(struct registration_problem *problem, struct status *st)
@@ -321,10 +333,12 @@ enum status_code registration_levels_new(struct registration_problem *problem,
 		if (input->region != NULL)
 			registration_region_cut(&problem->levels[l].fixed, &problem->region,
 						input->threads);
-		describe(&problem->levels[l],
-			 l == 0 && problem->metric == REGISTRATION_MUTUAL_INFORMATION
-			     ? 0
-			     : problem->variance_mm2);
+		if (describe(&problem->levels[l],
+			     l == 0 && problem->metric == REGISTRATION_MUTUAL_INFORMATION
+				 ? 0
+				 : problem->variance_mm2,
+			     st) != STATUS_OK)
+			return fail_levels(problem, st);
 	}
 	return STATUS_OK;
 }
@@ -334,6 +348,8 @@ void registration_problem_free(struct registration_problem *problem)
 	for (int l = 0; l < REGISTRATION_MOST_LEVELS; l++) {
 		volume_free(&problem->levels[l].fixed);
 		volume_free(&problem->levels[l].moving);
+		free(problem->levels[l].rows);
+		problem->levels[l].rows = NULL;
 	}
 	free(problem->region.inside);
 	problem->region.inside = NULL;

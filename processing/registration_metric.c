@@ -126,7 +126,7 @@ static double spread_of(const double spread[SPREAD_BINS])
 	return 0;
 }
 
-/* A run of one row, from a voxel with a value to one with a value. */
+/* A run of one row. */
 static void do_run(const struct pass *pass, size_t range, struct registration_lanes *lanes,
 		   int column, size_t row, int n)
 {
@@ -162,7 +162,8 @@ static void do_run(const struct pass *pass, size_t range, struct registration_la
 	} else {
 		code->squares(&run, fixed, n, (float)pass->place->brightness,
 			      (float)pass->place->inverse_square);
-		if (view->level->voxels < MANY_VOXELS || row / (size_t)view->sparse % 8 == 0)
+		if (view->spread &&
+		    (view->level->voxels < MANY_VOXELS || row / (size_t)view->sparse % 8 == 0))
 			add_spread(partial->spread, &run, fixed, (float)pass->place->brightness, n);
 	}
 	code->add(lanes, &run, &line, n);
@@ -179,22 +180,16 @@ static void do_rows(void *user, size_t first, size_t last)
 
 	memset(&lanes, 0, sizeof lanes);
 	for (size_t row = first; row < last; row++) {
-		const float *fixed = view->level->fixed.samples + row * (size_t)grid->columns;
+		const struct registration_extent *extent = &view->level->rows[row];
 		size_t j = row % (size_t)grid->rows, k = row / (size_t)grid->rows;
 
 		if ((j + k) % (size_t)view->sparse != 0)
 			continue;
-		for (int column = 0; column < grid->columns; column += REGISTRATION_RUN) {
-			int begin = column, end = column + REGISTRATION_RUN;
+		for (int column = extent->begin; column < extent->end; column += REGISTRATION_RUN) {
+			const int left = extent->end - column;
 
-			end = end > grid->columns ? grid->columns : end;
-			while (begin < end && isnan(fixed[begin]))
-				begin++;
-			while (end > begin && isnan(fixed[end - 1]))
-				end--;
-			if (begin == end)
-				continue;
-			do_run(pass, range, &lanes, begin, row, end - begin);
+			do_run(pass, range, &lanes, column, row,
+			       left < REGISTRATION_RUN ? left : REGISTRATION_RUN);
 			if (++runs % RUNS_BETWEEN_FLUSHES == 0)
 				registration_flush(pass->partials[range].sums, &lanes);
 		}

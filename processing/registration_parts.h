@@ -54,11 +54,17 @@ enum status_code registration_smooth(struct volume *out, const struct volume *in
 
 enum { REGISTRATION_MOST_LEVELS = 4 };
 
+/* The columns of a row where a value may be: from begin to before end. */
+struct registration_extent {
+	int begin, end;
+};
+
 struct registration_level {
 	struct volume fixed, moving;
-	double spacing_mm; /* geometric mean of fixed's */
-	size_t voxels;	   /* of fixed with a value */
-	double alike;	   /* so many neighbouring voxels tell as much as one alone */
+	double spacing_mm;		  /* geometric mean of fixed's */
+	size_t voxels;			  /* of fixed with a value */
+	struct registration_extent *rows; /* of fixed; owned */
+	double alike; /* so many neighbouring voxels tell as much as one alone */
 };
 
 struct registration_problem {
@@ -83,8 +89,8 @@ enum status_code registration_levels_new(struct registration_problem *problem,
 void registration_problem_free(struct registration_problem *problem);
 
 /* Brightness at positions 0.5 % and 99.5 % of the values, widened by so much of their distance each
- * way; false where there are fewer than 2 values or all are alike. */
-bool registration_range(float range[2], float *values, size_t n, double wider);
+ * way; false where there are fewer than 2 values or all are alike. scratch: room for as many. */
+bool registration_range(float range[2], float *values, size_t n, float *scratch, double wider);
 
 /* ---- metric (registration_metric.c, registration_squares.c, registration_mutual.c) ---- */
 
@@ -102,8 +108,7 @@ struct registration_slope {
 	double slope[REGISTRATION_UNKNOWNS];
 	double curvature[REGISTRATION_UNKNOWNS][REGISTRATION_UNKNOWNS];
 	double voxels;
-	double
-	    spread; /* least squares: a robust SD of the residual where the image has structure */
+	double spread; /* when asked for: a robust SD of the residual where there is structure */
 };
 
 /* What mutual information learned of the two images' values. */
@@ -120,6 +125,7 @@ struct registration_view {
 	const struct registration_level *level;
 	int sparse;
 	const double *also;
+	bool spread;			  /* least squares: wanted */
 	struct registration_joint *joint; /* mutual information: filled by the evaluation */
 };
 

@@ -7,6 +7,7 @@
 
 /* The region is a help, not a result: cells of this size are fine enough. */
 static const double CELL_MM = 4;
+static const float FAR_MM2 = 1e12F;
 
 /* Marks the cells that hold covered voxels. */
 static size_t mark(struct registration_region *region, const struct mask *mask, const int factor[3],
@@ -36,33 +37,36 @@ static size_t mark(struct registration_region *region, const struct mask *mask, 
 	return marked;
 }
 
-/* Squared distance to the marked cells, one axis after the other: exact, and the reach is short. */
-static void spread_along(float *square_mm2, float *line, const int size[3], int axis,
+/* Squared distance to the marked cells, one axis after the other: exact, and the reach is short.
+ * lines: room for three lines. */
+static void spread_along(float *square_mm2, float *lines, const int size[3], int axis,
 			 double step_mm, double reach_mm)
 {
 	const size_t strides[3] = {1, (size_t)size[0], (size_t)size[0] * (size_t)size[1]};
-	const int b = (axis + 1) % 3, c = (axis + 2) % 3;
+	const int b = (axis + 1) % 3, c = (axis + 2) % 3, n = size[axis];
 	const int reach = (int)(reach_mm / step_mm);
+	float *restrict best = lines, *restrict line = lines + n; /* with FAR beyond its ends */
 
+	for (int i = 0; i < reach; i++)
+		line[i] = line[reach + n + i] = FAR_MM2;
 	for (int v = 0; v < size[c]; v++) {
 		for (int u = 0; u < size[b]; u++) {
 			float *at = square_mm2 + (size_t)u * strides[b] + (size_t)v * strides[c];
 
-			for (int i = 0; i < size[axis]; i++)
-				line[i] = at[(size_t)i * strides[axis]];
-			for (int i = 0; i < size[axis]; i++) {
-				float best = line[i];
+			for (int i = 0; i < n; i++)
+				line[reach + i] = best[i] = at[(size_t)i * strides[axis]];
+			for (int d = -reach; d <= reach; d++) {
+				const float more = (float)(d * step_mm * (d * step_mm));
+				const float *restrict aside = line + reach + d;
 
-				for (int d = -reach; d <= reach; d++) {
-					double away_mm = d * step_mm;
+				for (int i = 0; i < n; i++) {
+					float there = aside[i] + more;
 
-					if (i + d < 0 || i + d >= size[axis])
-						continue;
-					best =
-					    fminf(best, line[i + d] + (float)(away_mm * away_mm));
+					best[i] = there < best[i] ? there : best[i];
 				}
-				at[(size_t)i * strides[axis]] = best;
 			}
+			for (int i = 0; i < n; i++)
+				at[(size_t)i * strides[axis]] = best[i];
 		}
 	}
 }
@@ -77,7 +81,7 @@ enum status_code registration_region_new(struct registration_region *region,
 				    region->cells.slice_step_mm};
 	int factor[3], pad[3], longest = 0;
 	double cell_mm[3];
-	float *square_mm2 = NULL, *line = NULL;
+	float *square_mm2 = NULL, *lines = NULL;
 	enum status_code code = STATUS_OK;
 	size_t cells = 1;
 
@@ -107,25 +111,26 @@ enum status_code registration_region_new(struct registration_region *region,
 	region->cells.rows = region->size[1];
 	region->cells.slices = region->size[2];
 	square_mm2 = malloc(cells * sizeof *square_mm2);
-	line = malloc((size_t)longest * sizeof *line);
+	lines =
+	    malloc((size_t)3 * (size_t)longest * sizeof *lines); /* longer than twice the reach */
 	region->inside = malloc(cells);
-	if (square_mm2 == NULL || line == NULL || region->inside == NULL) {
+	if (square_mm2 == NULL || lines == NULL || region->inside == NULL) {
 		code = status_fail(st, STATUS_RETRY, "no memory for the region of a registration");
 		goto out;
 	}
 	for (size_t i = 0; i < cells; i++)
-		square_mm2[i] = 1e12F;
+		square_mm2[i] = FAR_MM2;
 	if (mark(region, mask, factor, pad, square_mm2) == 0) {
 		code = status_fail(st, STATUS_REFUSE, "the region of the registration is empty");
 		goto out;
 	}
 	for (int a = 0; a < 3; a++)
-		spread_along(square_mm2, line, region->size, a, cell_mm[a], margin_mm);
+		spread_along(square_mm2, lines, region->size, a, cell_mm[a], margin_mm);
 	for (size_t i = 0; i < cells; i++)
 		region->inside[i] = square_mm2[i] <= (float)(margin_mm * margin_mm);
 out:
 	free(square_mm2);
-	free(line);
+	free(lines);
 	if (code != STATUS_OK) {
 		free(region->inside);
 		region->inside = NULL;

@@ -306,7 +306,8 @@ enum status_code registration_residual(double *residual_mm,
 	const bool mutual = problem->metric == REGISTRATION_MUTUAL_INFORMATION;
 	struct registration_problem squares = *problem;
 	struct registration_level level = problem->levels[residual_level(problem)];
-	struct registration_view view = {.problem = &squares, .level = &level, .sparse = 1};
+	struct registration_view view = {
+	    .problem = &squares, .level = &level, .sparse = 1, .spread = true};
 	struct registration_place at = *place;
 	struct looking looking = {.view = &view, .place = &at};
 	struct volume translated = VOLUME_INIT;
