@@ -14,6 +14,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "resample.h"
 
@@ -40,6 +41,7 @@ struct job {
 	bool on_scan_grid, on_baseline_grid; /* nothing was interpolated */
 	struct uncertainty liver;	     /* of the liver with its tumours, for the recovery */
 	double liver_mean_gy;
+	bool liver_is_voi; /* the tumours add nothing to it: it is that of the VOI */
 	struct piece pieces[DOSIMETRY_NOISE_PIECES]; /* those with a mean, the largest first */
 	const struct mask *masks[DOSIMETRY_NOISE_PIECES];
 	int n_pieces;
@@ -96,9 +98,44 @@ static int larger_first(const void *a, const void *b)
 	return x->number < y->number ? -1 : 1;
 }
 
-static void find_pieces(struct job *job)
+static bool same_coverage(const struct mask *a, const struct mask *b)
+{
+	const struct grid *grid = &a->grid;
+	const size_t columns = (size_t)(a->last[0] - a->first[0] + 1);
+	if (memcmp(a->first, b->first, sizeof a->first) != 0 ||
+	    memcmp(a->last, b->last, sizeof a->last) != 0)
+		return false;
+	for (int k = a->first[2]; k <= a->last[2]; k++) {
+		for (int j = a->first[1]; j <= a->last[1]; j++) {
+			size_t row =
+			    ((size_t)k * (size_t)grid->rows + (size_t)j) * (size_t)grid->columns +
+			    (size_t)a->first[0];
+			if (memcmp(a->coverage + row, b->coverage + row, columns * sizeof(float)) !=
+			    0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The liver with its tumours; seldom more than the liver, and then not looked at twice. */
+static void add_liver(struct job *job, int number)
 {
 	const struct mask *liver = &job->plan->liver_with_tumours;
+	const int voi = job->plan->liver;
+	job->liver_mean_gy = NAN;
+	job->liver_is_voi = voi >= 0 && !isnan(job->point->voi[voi].dose.mean) &&
+			    same_coverage(liver, job->input->vois[voi].mask);
+	if (job->liver_is_voi)
+		job->liver_mean_gy = job->point->voi[voi].dose.mean;
+	else if (liver->coverage)
+		job->liver_mean_gy = measured_mean(&job->point->dose_gy, liver);
+	add_piece(job, number, liver, job->liver_is_voi ? (double)NAN : job->liver_mean_gy,
+		  &job->liver);
+}
+
+static void find_pieces(struct job *job)
+{
 	int n_vois = job->input->n_vois, n_healthy = job->plan->n_healthy;
 	for (int i = 0; i < n_vois; i++) {
 		struct dosimetry_voi_result *voi = &job->point->voi[i];
@@ -109,9 +146,7 @@ static void find_pieces(struct job *job)
 		add_piece(job, n_vois + h, &job->plan->healthy[h], figures->dose.mean,
 			  &figures->uncertainty);
 	}
-	job->liver_mean_gy =
-	    liver->coverage ? measured_mean(&job->point->dose_gy, liver) : (double)NAN;
-	add_piece(job, n_vois + n_healthy, liver, job->liver_mean_gy, &job->liver);
+	add_liver(job, n_vois + n_healthy);
 	qsort(job->pieces, (size_t)job->n_pieces, sizeof *job->pieces, larger_first);
 	for (int i = 0; i < job->n_pieces; i++)
 		job->masks[i] = job->pieces[i].mask;
@@ -258,6 +293,11 @@ static enum status_code fill_all(struct job *job, struct status *st)
 		    combine_scans(job, piece->number, job->baseline_variance[i]);
 		piece->found->registration_gy = hypot(job->to_baseline_gy[i], job->to_result_gy[i]);
 		uncertainty_combine(piece->found, piece->mean_gy, &job->params->uncertainty);
+	}
+	if (job->liver_is_voi) {
+		double *of_scan = job->noise->scan_variance[job->scan];
+		of_scan[job->input->n_vois + job->plan->n_healthy] = of_scan[job->plan->liver];
+		job->liver = job->point->voi[job->plan->liver].uncertainty;
 	}
 	return STATUS_OK;
 }
