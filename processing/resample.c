@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instruction_set.h"
 #include "parallel.h"
 #include "resample_place.h"
 
@@ -157,29 +158,16 @@ __attribute__((always_inline)) static inline void fill_stretch(struct stretch *s
 	}
 }
 
-/* The same source once for each instruction set, as in r2star_block.c. */
-static void fill_plain(struct stretch *stretch, const struct resampling *job, const double start[3],
-		       float *out)
-{
-	fill_stretch(stretch, job, start, out);
-}
+#define CODE_FOR(set, target)                                                                      \
+	target static void fill_##set(struct stretch *stretch, const struct resampling *job,       \
+				      const double start[3], float *out)                           \
+	{                                                                                          \
+		fill_stretch(stretch, job, start, out);                                            \
+	}
+INSTRUCTION_SETS(CODE_FOR)
 
-#ifdef __x86_64__
-__attribute__((target("avx2"))) static void
-fill_avx2(struct stretch *stretch, const struct resampling *job, const double start[3], float *out)
-{
-	fill_stretch(stretch, job, start, out);
-}
-#endif
-
-static fill_code *best_fill(void)
-{
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2"))
-		return fill_avx2;
-#endif
-	return fill_plain;
-}
+#define CODE_ROW(set, target) fill_##set,
+static fill_code *const CODES[] = {INSTRUCTION_SETS(CODE_ROW)};
 
 static void stretch_oblique(const struct resampling *job, const double start[3], float *out,
 			    int count)
@@ -386,7 +374,7 @@ enum status_code resample_trilinear(struct volume *out, const struct grid *to,
 		return st->code;
 	if (volume_new(&result, to, NAN, st) != STATUS_OK)
 		return st->code;
-	job.fill = best_fill();
+	job.fill = CODES[instruction_sets() - 1];
 	job.vectors = from->grid.columns > 1 && from->grid.rows > 1 && from->grid.slices > 1 &&
 		      grid_voxels(&from->grid) < INT32_MAX;
 	grid_map(&moved, &from->grid, job.matrix, job.offset);
