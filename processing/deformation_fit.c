@@ -21,15 +21,24 @@ static size_t control_index(const struct grid *control, int i, int j, int k)
 enum status_code deformation_fit_prepare(struct deformation_fit *fit, struct status *st)
 {
 	const struct grid *fixed = &fit->level->fixed.grid, *control = &fit->field->control;
+	const float *fixed_samples = fit->level->fixed.samples;
 	const int size[3] = {fixed->columns, fixed->rows, fixed->slices};
 	const int count[3] = {control->columns, control->rows, control->slices};
 	double matrix[3][3], offset[3], slope[4];
 
 	grid_map(fixed, control, matrix, offset);
-	fit->terms = malloc(grid_voxels(fixed) * sizeof *fit->terms);
+	fit->terms = calloc(grid_voxels(fixed), sizeof *fit->terms);
+	fit->told = calloc((size_t)size[1] * (size_t)size[2], 1);
+	fit->lines = malloc(2 * DEFORMATION_RANGES * 3 * (size_t)count[0] * sizeof *fit->lines);
+	if (fit->terms == NULL || fit->told == NULL || fit->lines == NULL)
+		return status_fail(st, STATUS_RETRY, "no memory for a deformation");
+	for (size_t at = 0; at < grid_voxels(fixed); at++) {
+		if (!isnan(fixed_samples[at]))
+			fit->told[at / (size_t)size[0]] = 1;
+	}
 	for (int a = 0; a < 3; a++) {
 		fit->axis[a] = malloc((size_t)size[a] * sizeof **fit->axis);
-		if (fit->axis[a] == NULL || fit->terms == NULL)
+		if (fit->axis[a] == NULL)
 			return status_fail(st, STATUS_RETRY, "no memory for a deformation");
 		for (int i = 0; i < size[a]; i++) {
 			struct deformation_axis *at = &fit->axis[a][i];
@@ -50,60 +59,90 @@ void deformation_fit_leave(struct deformation_fit *fit)
 		fit->axis[a] = NULL;
 	}
 	free(fit->terms);
+	free(fit->told);
+	free(fit->lines);
 	fit->terms = NULL;
+	fit->told = NULL;
+	fit->lines = NULL;
 }
 
-static void locate(const struct deformation_fit *fit, size_t row, int i,
-		   const struct deformation_axis *at[3])
+/* Where in a vector the control points of a row of the level begin: the k-th of four slices, the
+ * j-th of four rows. */
+static size_t line_start(const struct deformation_fit *fit, size_t row, int j, int k)
 {
-	size_t rows = (size_t)fit->level->fixed.grid.rows;
+	const size_t rows = (size_t)fit->level->fixed.grid.rows;
 
-	at[0] = &fit->axis[0][i];
-	at[1] = &fit->axis[1][row % rows];
-	at[2] = &fit->axis[2][row / rows];
+	return 3 * control_index(&fit->field->control, 0, fit->axis[1][row % rows].first + j,
+				 fit->axis[2][row / rows].first + k);
 }
 
-/* Weighted sum of the control points' vectors (double or float) around a voxel. */
-static void gather(double sum[3], const struct deformation_fit *fit,
-		   const struct deformation_axis *at[3], const double *vector)
+static double line_weight(const struct deformation_fit *fit, size_t row, int j, int k)
 {
-	const struct grid *control = &fit->field->control;
+	const size_t rows = (size_t)fit->level->fixed.grid.rows;
 
-	memset(sum, 0, 3 * sizeof *sum);
-	for (int k = 0; k < 4; k++) {
-		for (int j = 0; j < 4; j++) {
-			double weight = at[2]->weight[k] * at[1]->weight[j];
-			size_t line = 3 * control_index(control, at[0]->first, at[1]->first + j,
-							at[2]->first + k);
+	return fit->axis[1][row % rows].weight[j] * fit->axis[2][row / rows].weight[k];
+}
 
-			for (int i = 0; i < 12; i++) {
-				double value =
-				    vector != NULL
-					? vector[line + (size_t)i]
-					: (double)fit->field->displacement_mm[line + (size_t)i];
+/* All voxels of a row weigh the rows of control points alike: what these come to, once. vector
+ * NULL: the field in place. */
+static void gather_line(double *line, const struct deformation_fit *fit, size_t row,
+			const double *vector)
+{
+	const size_t numbers = 3 * (size_t)fit->field->control.columns;
 
-				sum[i % 3] += weight * at[0]->weight[i / 3] * value;
-			}
+	memset(line, 0, numbers * sizeof *line);
+	for (int jk = 0; jk < 16; jk++) {
+		const double weight = line_weight(fit, row, jk & 3, jk >> 2);
+		const size_t start = line_start(fit, row, jk & 3, jk >> 2);
+
+		if (vector != NULL) {
+			for (size_t n = 0; n < numbers; n++)
+				line[n] += weight * vector[start + n];
+		} else {
+			for (size_t n = 0; n < numbers; n++)
+				line[n] += weight * (double)fit->field->displacement_mm[start + n];
 		}
 	}
 }
 
-static void scatter(double *vector, const struct deformation_fit *fit,
-		    const struct deformation_axis *at[3], const double part[3])
+static void scatter_line(double *vector, const struct deformation_fit *fit, size_t row,
+			 const double *line)
 {
-	const struct grid *control = &fit->field->control;
+	const size_t numbers = 3 * (size_t)fit->field->control.columns;
 
-	for (int k = 0; k < 4; k++) {
-		for (int j = 0; j < 4; j++) {
-			double weight = at[2]->weight[k] * at[1]->weight[j];
-			double *line =
-			    vector + 3 * control_index(control, at[0]->first, at[1]->first + j,
-						       at[2]->first + k);
+	for (int jk = 0; jk < 16; jk++) {
+		const double weight = line_weight(fit, row, jk & 3, jk >> 2);
+		double *to = vector + line_start(fit, row, jk & 3, jk >> 2);
 
-			for (int i = 0; i < 12; i++)
-				line[i] += weight * at[0]->weight[i / 3] * part[i % 3];
-		}
+		for (size_t n = 0; n < numbers; n++)
+			to[n] += weight * line[n];
 	}
+}
+
+/* At one voxel of the row. */
+static inline void gather(double sum[3], const struct deformation_axis *at, const double *line)
+{
+	const double *four = line + 3 * at->first;
+
+	for (int a = 0; a < 3; a++)
+		sum[a] = at->weight[0] * four[a] + at->weight[1] * four[3 + a] +
+			 at->weight[2] * four[6 + a] + at->weight[3] * four[9 + a];
+}
+
+static inline void scatter(double *line, const struct deformation_axis *at, const double part[3])
+{
+	double *four = line + 3 * at->first;
+
+	for (int i = 0; i < 4; i++) {
+		for (int a = 0; a < 3; a++)
+			four[3 * i + a] += at->weight[i] * part[a];
+	}
+}
+
+/* Two lines for each range. */
+static double *lines_of(const struct deformation_fit *fit, size_t range)
+{
+	return fit->lines + 2 * range * 3 * (size_t)fit->field->control.columns;
 }
 
 /* Terms of the voxels at the present field. */
@@ -119,11 +158,15 @@ static void look_rows(void *user, size_t first_range, size_t last_range)
 		fit->cost[range] = fit->voxels[range] = 0;
 		for (size_t row = rows * range / DEFORMATION_RANGES;
 		     row < rows * (range + 1) / DEFORMATION_RANGES; row++) {
+			double *line_mm = lines_of(fit, range);
+
+			if (!fit->told[row])
+				continue;
+			gather_line(line_mm, fit, row, NULL);
 			for (int i = 0; i < grid->columns; i++) {
 				size_t voxel = row * (size_t)grid->columns + (size_t)i;
 				const float *fixed = fit->level->fixed.samples + voxel;
 				struct deformation_term *term = &fit->terms[voxel];
-				const struct deformation_axis *at[3];
 				struct registration_line line;
 				struct registration_run run;
 				double moved_mm[3];
@@ -131,8 +174,7 @@ static void look_rows(void *user, size_t first_range, size_t last_range)
 				memset(term, 0, sizeof *term);
 				if (isnan(*fixed))
 					continue;
-				locate(fit, row, i, at);
-				gather(moved_mm, fit, at, NULL);
+				gather(moved_mm, &fit->axis[0][i], line_mm);
 				registration_line_of(&line, &geometry, i,
 						     (int)(row % (size_t)grid->rows),
 						     (int)(row / (size_t)grid->rows));
@@ -171,39 +213,57 @@ static void look_rows(void *user, size_t first_range, size_t last_range)
 	}
 }
 
-/* One range's share of slope (vector NULL) or of curvature times vector. */
+/* A row's share of slope (in NULL) or of curvature times vector, on its line of control points;
+ * false where no voxel says anything. */
+static bool multiply_row(double *out, const struct deformation_fit *fit, size_t row,
+			 const double *in)
+{
+	const int columns = fit->level->fixed.grid.columns;
+	const struct deformation_term *terms = fit->terms + row * (size_t)columns;
+	bool any = false;
+
+	for (int i = 0; i < columns; i++) {
+		const struct deformation_term *term = &terms[i];
+		double part[3], along = (double)term->residual;
+
+		if (!(term->weight > 0))
+			continue;
+		any = true;
+		if (in != NULL) {
+			gather(part, &fit->axis[0][i], in);
+			along = (double)term->weight * ((double)term->slope[0] * part[0] +
+							(double)term->slope[1] * part[1] +
+							(double)term->slope[2] * part[2]);
+		}
+		for (int a = 0; a < 3; a++)
+			part[a] = along * (double)term->slope[a];
+		scatter(out, &fit->axis[0][i], part);
+	}
+	return any;
+}
+
+/* The ranges' shares. */
 static void multiply_rows(void *user, size_t first_range, size_t last_range)
 {
 	struct deformation_fit *fit = user;
 	const struct grid *grid = &fit->level->fixed.grid;
 	const size_t rows = (size_t)grid->rows * (size_t)grid->slices;
+	const size_t numbers = 3 * (size_t)fit->field->control.columns;
 
 	for (size_t range = first_range; range < last_range; range++) {
 		double *sums = fit->ranges + range * fit->numbers;
+		double *in = lines_of(fit, range), *out = in + numbers;
 
 		memset(sums, 0, fit->numbers * sizeof *sums);
 		for (size_t row = rows * range / DEFORMATION_RANGES;
 		     row < rows * (range + 1) / DEFORMATION_RANGES; row++) {
-			for (int i = 0; i < grid->columns; i++) {
-				const struct deformation_term *term =
-				    &fit->terms[row * (size_t)grid->columns + (size_t)i];
-				const struct deformation_axis *at[3];
-				double part[3], along = (double)term->residual;
-
-				if (!(term->weight > 0))
-					continue;
-				locate(fit, row, i, at);
-				if (fit->vector != NULL) {
-					gather(part, fit, at, fit->vector);
-					along = (double)term->weight *
-						((double)term->slope[0] * part[0] +
-						 (double)term->slope[1] * part[1] +
-						 (double)term->slope[2] * part[2]);
-				}
-				for (int a = 0; a < 3; a++)
-					part[a] = along * (double)term->slope[a];
-				scatter(sums, fit, at, part);
-			}
+			if (!fit->told[row])
+				continue;
+			memset(out, 0, numbers * sizeof *out);
+			if (fit->vector != NULL)
+				gather_line(in, fit, row, fit->vector);
+			if (multiply_row(out, fit, row, fit->vector != NULL ? in : NULL))
+				scatter_line(sums, fit, row, out);
 		}
 	}
 }

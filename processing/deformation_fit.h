@@ -25,6 +25,8 @@ struct deformation_fit {
 	struct registration_place place;  /* brightness and threshold */
 	struct deformation_axis *axis[3]; /* per voxel of the level along each axis */
 	struct deformation_term *terms;	  /* per voxel of the level */
+	uint8_t *told;			  /* per row of it: has a voxel with a value */
+	double *lines;			  /* rows of control points, two for each range */
 	size_t numbers;			  /* 3 per control point */
 	double penalty;			  /* per squared second difference, mm^2 */
 	double scale;			  /* of the metric: 1 / (its value with the rigid answer) */
