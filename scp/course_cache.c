@@ -51,10 +51,6 @@ static bool take_figures(struct dosimetry_result *result,
 	    file->bytes[ACTIVITY] != floats || file->bytes[LAST_DELTA] != floats ||
 	    file->bytes[LAST_SCAN] != figures.voxels)
 		return false;
-	for (int part = 0; part < PARTS; part++) {
-		if (!kept_file_is_whole(file, part))
-			return false;
-	}
 	if (count_measured(file->part[LAST_SCAN], figures.voxels) != figures.measured)
 		return false;
 	result->n_time_points = figures.n_time_points;
@@ -97,11 +93,11 @@ static enum status_code unpack(struct dosimetry_result *result, const struct kep
 
 enum status_code course_cache_get(struct dosimetry_result *result,
 				  double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS],
-				  bool *found, const char *spool, const char *key,
+				  bool *found, const char *spool, const char *key, int threads,
 				  struct status *st)
 {
 	struct kept_file file;
-	if (kept_file_get(&file, found, &COURSE, spool, key, st) != STATUS_OK || !*found)
+	if (kept_file_get(&file, found, &COURSE, spool, key, threads, st) != STATUS_OK || !*found)
 		return st->code;
 	*found = take_figures(result, stored_mean_gy, &file);
 	if (*found && unpack(result, &file, st) != STATUS_OK) {
@@ -157,7 +153,7 @@ static void pack(float *activity, float *delta, const struct dosimetry_sums *sum
 enum status_code course_cache_put(const char *spool, const char *key,
 				  const struct dosimetry_result *result,
 				  double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS],
-				  struct status *st)
+				  int threads, struct status *st)
 {
 	const struct dosimetry_sums *sums = &result->sums;
 	const size_t points_size = (size_t)result->n_time_points * sizeof *result->time_points;
@@ -176,7 +172,7 @@ enum status_code course_cache_put(const char *spool, const char *key,
 		const size_t floats = measured * sizeof(float);
 		const size_t bytes[PARTS] = {sizeof *figures, points_size, floats, floats,
 					     sums->voxels};
-		(void)!kept_file_put(&COURSE, spool, key, part, bytes, PARTS, st);
+		(void)!kept_file_put(&COURSE, spool, key, part, bytes, PARTS, threads, st);
 	} else {
 		(void)status_fail(st, STATUS_RETRY, "no memory to keep the time points");
 	}

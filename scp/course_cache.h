@@ -14,12 +14,12 @@
  * memory. */
 enum status_code course_cache_get(struct dosimetry_result *result,
 				  double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS],
-				  bool *found, const char *spool, const char *key,
+				  bool *found, const char *spool, const char *key, int threads,
 				  struct status *st) STATUS_CHECKED;
 
 enum status_code course_cache_put(const char *spool, const char *key,
 				  const struct dosimetry_result *result,
 				  double stored_mean_gy[DOSIMETRY_MAX_VOIS][DOSIMETRY_MAX_SCANS],
-				  struct status *st) STATUS_CHECKED;
+				  int threads, struct status *st) STATUS_CHECKED;
 
 #endif

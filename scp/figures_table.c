@@ -213,7 +213,7 @@ static void write_recovery_table(FILE *file, const struct figures_input *input)
 		figures_put(file, 14, 1, 100 * point->recovery_ratio);
 		figures_put(file, 8, 1,
 			    !input->regions_left_out ? 100 * point->recovery_uncertainty
-						      : (double)NAN);
+						     : (double)NAN);
 		figures_put(file, 16, 1, point->residual_mm);
 		fputc('\n', file);
 		for (unsigned bit = 0; bit < 31; bit++)

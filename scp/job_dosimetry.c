@@ -218,7 +218,7 @@ static enum status_code find_course(struct job_case *c, struct status *st)
 	for (int known = c->job->kind == JOB_REPORT ? n : n - 1; known > 0 && !found; known--) {
 		job_course_key(key, c, known);
 		if (course_cache_get(&c->result, c->stored_mean_gy, &found, c->config->spool, key,
-				     st) != STATUS_OK)
+				     c->config->threads_per_worker, st) != STATUS_OK)
 			return st->code;
 	}
 	return STATUS_OK;
@@ -241,7 +241,8 @@ static enum status_code run_next(struct job_case *c, struct status *st)
 	c->scan[index].map = NULL;
 	kept_map_free(&scan->kept);
 	job_course_key(key, c, index + 1);
-	return course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy, st);
+	return course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy,
+				c->config->threads_per_worker, st);
 }
 
 enum status_code job_run_dosimetry(struct job_case *c, struct status *st)

@@ -43,7 +43,7 @@ static enum status_code load_scan(struct job_scan *scan, struct job_case *c,
 
 enum status_code job_need_map(struct job_case *c, struct job_scan *scan, struct status *st)
 {
-	if (scan->kept.mapping)
+	if (scan->kept.file.mapping)
 		return STATUS_OK;
 	if (job_fit_series(&scan->kept, c->config, scan, false, &c->fit_s, st) != STATUS_OK)
 		return status_prefix(st, "series %s", scan->series->series_instance_uid);

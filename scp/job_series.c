@@ -98,7 +98,7 @@ enum status_code job_fit_series(struct kept_map *kept, const struct config *conf
 				const struct job_scan *scan, bool anew, double *fit_s,
 				struct status *st)
 {
-	struct kept_map found_map = {.mapping = NULL};
+	struct kept_map found_map = {.file = {.mapping = NULL}};
 	struct r2star_map fitted = {.state = NULL};
 	char key[65];
 	bool found = false;

@@ -30,21 +30,19 @@ struct kept_file {
 	void *mapping; /* owned; NULL when empty */
 	size_t size;
 	int n_parts;
-	const void *part[KEPT_FILE_PARTS];
+	const void *part[KEPT_FILE_PARTS]; /* NULL: of no bytes */
 	size_t bytes[KEPT_FILE_PARTS];
 };
 
-/* found false: absent, or its header is not right. The parts are not read: kept_file_is_whole()
- * asks for each that is going to be used. STATUS_RETRY: the file cannot be read just now. */
+/* found false: absent, or not whole. STATUS_RETRY: the file cannot be read just now. */
 enum status_code kept_file_get(struct kept_file *file, bool *found, const struct kept_kind *kind,
-			       const char *spool, const char *key,
+			       const char *spool, const char *key, int threads,
 			       struct status *st) STATUS_CHECKED;
-bool kept_file_is_whole(const struct kept_file *file, int part);
 void kept_file_free(struct kept_file *file);
 
 /* STATUS_RETRY: disk full or not writable; nothing is left behind. */
 enum status_code kept_file_put(const struct kept_kind *kind, const char *spool, const char *key,
 			       const void *const *part, const size_t *bytes, int n_parts,
-			       struct status *st) STATUS_CHECKED;
+			       int threads, struct status *st) STATUS_CHECKED;
 
 #endif

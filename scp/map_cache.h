@@ -2,10 +2,8 @@
  *
  * A cache: every file can be made again from the images. The key is made of the evidence of the
  * series, the parameters of the fit and the version of its method, so a file never has to be
- * changed: another series or another method has another key. A file is a header of 4096 bytes
- * (magic, version, byte order, grid, noise, checksums), then four float volumes, the states and the
- * quality of the fit; numbers in the byte order of the machine. It is written beside and renamed;
- * what is cut, damaged, of another version or of another machine counts as absent.
+ * changed: another series or another method has another key. What is cut, damaged, of another
+ * version or of another machine counts as absent (kept_file.h).
  *
  * Thread rule: any number at once; two processes that make the same map write the same file. */
 #ifndef MAP_CACHE_H
@@ -14,13 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kept_file.h"
 #include "r2star.h"
 
 /* A map whose numbers lie in the mapped file: only for reading. */
 struct kept_map {
 	struct r2star_map map;
-	void *mapping; /* owned; NULL when empty */
-	size_t size;
+	struct kept_file file; /* owned; no mapping: empty */
 };
 
 /* evidence_hash: of the series, as in the catalogue. */

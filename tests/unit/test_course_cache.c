@@ -44,7 +44,7 @@ static struct scene *two_scans(void)
 static void keep(const struct dosimetry_result *result, const char *key)
 {
 	struct status st = STATUS_INIT;
-	assert_ok(course_cache_put(spool, key, result, means, &st), &st);
+	assert_ok(course_cache_put(spool, key, result, means, 2, &st), &st);
 }
 
 static bool get(struct dosimetry_result *result, const char *key)
@@ -52,7 +52,7 @@ static bool get(struct dosimetry_result *result, const char *key)
 	struct status st = STATUS_INIT;
 	bool found = true;
 	*result = (struct dosimetry_result){.n_time_points = 0};
-	assert_ok(course_cache_get(result, means, &found, spool, key, &st), &st);
+	assert_ok(course_cache_get(result, means, &found, spool, key, 3, &st), &st);
 	return found;
 }
 
@@ -164,7 +164,7 @@ static void a_spool_that_cannot_be_written_says_so(void **state)
 	struct scene *s = two_scans();
 	struct status st = STATUS_INIT;
 	struct dosimetry_result result = scene_run(s);
-	assert_int_equal(course_cache_put("/proc/none", KEY, &result, means, &st), STATUS_RETRY);
+	assert_int_equal(course_cache_put("/proc/none", KEY, &result, means, 2, &st), STATUS_RETRY);
 	assert_non_null(strstr(st.text, "/proc/none"));
 	dosimetry_result_free(&result);
 	scene_free(s);

@@ -105,6 +105,7 @@ static void a_finished_result_gives_its_last_dose_back(void **state)
 		mask_free(&last->underdosed[i]);
 	s->input.baseline.map = NULL;
 	assert_ok(dosimetry_run(&again, &s->input, &s->params, &st), &st);
+	last = &again.time_points[2];
 	assert_same_volume(&last->dose_gy, &whole.time_points[2].dose_gy);
 	assert_null(again.time_points[1].dose_gy.samples);
 	for (int i = 0; i < SCENE_VOIS; i++) {

@@ -177,7 +177,7 @@ static void what_was_found_is_kept(void **state)
 	/* no image is read for it again */
 	forget_maps();
 	align();
-	assert_null(c->after[0].kept.mapping);
+	assert_null(c->after[0].kept.file.mapping);
 	assert_memory_equal(c->after[0].deformation.displacement_mm, first.displacement_mm, bytes);
 	assert_memory_equal(c->after[0].deformation.rigid, first.rigid, sizeof first.rigid);
 	assert_true(c->after[0].residual_mm == residual_mm);
@@ -192,19 +192,19 @@ static void what_was_found_is_kept(void **state)
 	assert_int_equal(fputc('x', file), 'x');
 	fclose(file);
 	align();
-	assert_non_null(c->after[0].kept.mapping);
+	assert_non_null(c->after[0].kept.file.mapping);
 	assert_memory_equal(c->after[0].deformation.displacement_mm, first.displacement_mm, bytes);
 	/* and so it is when it is cut */
 	kept_map_free(&c->after[0].kept);
 	assert_int_equal(truncate(path, 4096), 0);
 	align();
-	assert_non_null(c->after[0].kept.mapping);
+	assert_non_null(c->after[0].kept.file.mapping);
 	assert_memory_equal(c->after[0].deformation.displacement_mm, first.displacement_mm, bytes);
 	/* another bending weight is another answer */
 	kept_map_free(&c->after[0].kept);
 	config.bending_weight = 0.1;
 	align();
-	assert_non_null(c->after[0].kept.mapping);
+	assert_non_null(c->after[0].kept.file.mapping);
 	assert_memory_not_equal(c->after[0].deformation.displacement_mm, first.displacement_mm,
 				bytes);
 	config.bending_weight = 0.01;
