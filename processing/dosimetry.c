@@ -111,7 +111,6 @@ struct course {
 	struct dosimetry_regions regions;
 	struct dosimetry_delta delta;
 	struct kernel kernel;
-	struct dosimetry_noise noise;
 };
 
 static enum status_code run_time_point(struct dosimetry_result *result, int index,
@@ -143,10 +142,10 @@ static enum status_code run_time_point(struct dosimetry_result *result, int inde
 	sum_few_echo_volumes(point, delta);
 	if (dosimetry_figures(point, &course->plan, scan, delta, input, params, st) != STATUS_OK)
 		return st->code;
-	course->noise.gy_per_delta[index] =
+	result->sums.running.gy_per_delta[index] =
 	    between.specific_activity_mbq_per_mg / between.relaxivity_per_s_per_mg_per_ml *
 	    dose_gy_per_mbq_per_ml(params->dose_constant_mj_per_mbq, params->density_g_per_ml);
-	if (dosimetry_uncertainties(point, &course->noise, index, &course->plan, delta,
+	if (dosimetry_uncertainties(point, &result->sums.running, index, &course->plan, delta,
 				    &course->baseline, input, params, st) != STATUS_OK ||
 	    dosimetry_kernel_dose(point, &course->kernel, &course->plan, input, params, st) !=
 		STATUS_OK)
@@ -168,15 +167,12 @@ static enum status_code run_new(struct dosimetry_result *result, struct course *
 				const struct dosimetry_input *input,
 				const struct dosimetry_params *params, struct status *st)
 {
-	struct dosimetry_running *running = &result->sums.running;
 	if (dosimetry_regions_make(&course->regions, &input->baseline, &course->plan, input, params,
 				   st) != STATUS_OK ||
 	    dosimetry_evaluate_baseline(&course->baseline, &course->regions, input, params, st) !=
 		STATUS_OK ||
 	    dosimetry_sums_make(&result->sums, input->result_grid, st) != STATUS_OK)
 		return st->code;
-	memcpy(course->noise.gy_per_delta, running->gy_per_delta, sizeof running->gy_per_delta);
-	memcpy(course->noise.scan_variance, running->scan_variance, sizeof running->scan_variance);
 	while (result->n_time_points < input->n_scans) {
 		int index = result->n_time_points++;
 		if (run_time_point(result, index, course, input, params, st) != STATUS_OK)
@@ -184,8 +180,6 @@ static enum status_code run_new(struct dosimetry_result *result, struct course *
 		for (int voi = 0; voi < input->n_vois && index > 0; voi++)
 			mask_free(&result->time_points[index - 1].underdosed[voi]);
 	}
-	memcpy(running->gy_per_delta, course->noise.gy_per_delta, sizeof running->gy_per_delta);
-	memcpy(running->scan_variance, course->noise.scan_variance, sizeof running->scan_variance);
 	result->baseline_sigma = course->baseline.sigma;
 	result->baseline_air_sigma = input->baseline.map->air_sigma;
 	result->usable_sigma = input->baseline.map->usable_sigma;

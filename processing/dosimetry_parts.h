@@ -270,20 +270,12 @@ enum status_code dosimetry_kernel_dose(struct dosimetry_time_point *point, struc
 
 /* ---- dosimetry_uncertainty.c ---- */
 
-/* What the uncertainty of a time point needs of the ones before it. */
-struct dosimetry_noise {
-	double gy_per_delta[DOSIMETRY_MAX_SCANS]; /* per scan: Gy per 1/s of the interval before it;
-						     set before the call */
-	double scan_variance[DOSIMETRY_MAX_SCANS]
-			    [DOSIMETRY_NOISE_PIECES]; /* of mean R2*, (1/s)^2 */
-};
-
-/* uncertainty of every figure, and recovery_uncertainty. */
-enum status_code
-dosimetry_uncertainties(struct dosimetry_time_point *point, struct dosimetry_noise *noise, int scan,
-			const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
-			const struct dosimetry_baseline_map *baseline,
-			const struct dosimetry_input *input, const struct dosimetry_params *params,
-			struct status *st) STATUS_CHECKED;
+/* uncertainty of every figure, and recovery_uncertainty. Of the running sums it needs gy_per_delta
+ * up to this scan, and gives scan_variance. */
+enum status_code dosimetry_uncertainties(
+    struct dosimetry_time_point *point, struct dosimetry_running *running, int scan,
+    const struct dosimetry_plan *plan, const struct dosimetry_delta *delta,
+    const struct dosimetry_baseline_map *baseline, const struct dosimetry_input *input,
+    const struct dosimetry_params *params, struct status *st) STATUS_CHECKED;
 
 #endif

@@ -30,7 +30,7 @@ struct piece {
 
 struct job {
 	struct dosimetry_time_point *point;
-	struct dosimetry_noise *noise;
+	struct dosimetry_running *running;
 	int scan;
 	const struct dosimetry_plan *plan;
 	const struct dosimetry_delta *delta;
@@ -84,7 +84,7 @@ static void add_piece(struct job *job, int number, const struct mask *mask, doub
 		      struct uncertainty *found)
 {
 	*found = UNKNOWN;
-	job->noise->scan_variance[job->scan][number] = NAN;
+	job->running->scan_variance[job->scan][number] = NAN;
 	if (!isnan(mean_gy))
 		job->pieces[job->n_pieces++] = (struct piece){number, mask, mean_gy, found};
 }
@@ -182,7 +182,7 @@ static enum status_code find_some_variances(struct job *job, int first, int coun
 	if (uncertainty_variances(variance, &made, &of_scan, threads, st) != STATUS_OK)
 		goto out;
 	for (int i = 0; i < count; i++)
-		job->noise->scan_variance[job->scan][job->pieces[first + i].number] = variance[i];
+		job->running->scan_variance[job->scan][job->pieces[first + i].number] = variance[i];
 	/* the mean over a whole liver has no noise to speak of */
 	if (job->params->baseline != BASELINE_VOXELWISE)
 		goto out;
@@ -206,11 +206,11 @@ out:
 
 static double combine_scans(const struct job *job, int piece, double baseline_variance)
 {
-	const double *factor = job->noise->gy_per_delta;
+	const double *factor = job->running->gy_per_delta;
 	double variance = factor[0] * factor[0] * baseline_variance;
 	for (int j = 0; j <= job->scan; j++) {
 		double count = j < job->scan ? factor[j] - factor[j + 1] : factor[j];
-		double of_scan = job->noise->scan_variance[j][piece];
+		double of_scan = job->running->scan_variance[j][piece];
 		variance += isnan(of_scan) && j < job->scan ? 0 : count * count * of_scan;
 	}
 	return sqrt(variance);
@@ -236,7 +236,7 @@ static enum status_code carry_baseline(struct volume *carried, struct uncertaint
 	moved.rows = last[1] - first[1] + 1;
 	moved.slices = last[2] - first[2] + 1;
 	shifted->map = carried;
-	shifted->scale = job->noise->gy_per_delta[job->scan];
+	shifted->scale = job->running->gy_per_delta[job->scan];
 	return resample_trilinear(carried, &moved, &job->baseline->r2star_per_s, NULL,
 				  job->params->threads, st);
 }
@@ -295,7 +295,7 @@ static enum status_code fill_all(struct job *job, struct status *st)
 		uncertainty_combine(piece->found, piece->mean_gy, &job->params->uncertainty);
 	}
 	if (job->liver_is_voi) {
-		double *of_scan = job->noise->scan_variance[job->scan];
+		double *of_scan = job->running->scan_variance[job->scan];
 		of_scan[job->input->n_vois + job->plan->n_healthy] = of_scan[job->plan->liver];
 		job->liver = job->point->voi[job->plan->liver].uncertainty;
 	}
@@ -303,7 +303,7 @@ static enum status_code fill_all(struct job *job, struct status *st)
 }
 
 enum status_code dosimetry_uncertainties(struct dosimetry_time_point *point,
-					 struct dosimetry_noise *noise, int scan,
+					 struct dosimetry_running *running, int scan,
 					 const struct dosimetry_plan *plan,
 					 const struct dosimetry_delta *delta,
 					 const struct dosimetry_baseline_map *baseline,
@@ -318,7 +318,7 @@ enum status_code dosimetry_uncertainties(struct dosimetry_time_point *point,
 		return status_fail(st, STATUS_RETRY, "no memory for the uncertainty of %d VOIs",
 				   input->n_vois);
 	job->point = point;
-	job->noise = noise;
+	job->running = running;
 	job->scan = scan;
 	job->plan = plan;
 	job->delta = delta;
