@@ -59,4 +59,12 @@ static inline void check_close(double actual, double expected, double absolute, 
 		}                                                                                  \
 	} while (0)
 
+/* For a test that takes minutes under the sanitizers and goes no way that the others do not. */
+static inline void skip_under_sanitizers(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	skip();
+#endif
+}
+
 #endif

@@ -139,6 +139,7 @@ static void noise_is_not_deformed(void **state)
 	enum deformation_verdict verdict;
 
 	(void)state;
+	skip_under_sanitizers();
 	make(&pair, NULL, 16);
 	assert_ok(deformation_find(&deformation, &verdict, why, &pair.fixed, &pair.moving,
 				   &pair.region, pair.truth, &usual, &st),
@@ -159,6 +160,7 @@ static void a_folding_field_is_not_kept(void **state)
 	enum deformation_verdict verdict;
 
 	(void)state;
+	skip_under_sanitizers();
 	loose.bending_weight = 0;
 	loose.control_spacing_mm = 12;
 	make(&pair, fold, 4);
@@ -182,6 +184,7 @@ static void same_bits_with_any_number_of_threads(void **state)
 	enum deformation_verdict verdict;
 
 	(void)state;
+	skip_under_sanitizers();
 	one.threads = 1;
 	make(&pair, bump, 8);
 	assert_ok(deformation_find(&a, &verdict, why, &pair.fixed, &pair.moving, &pair.region,
