@@ -1,7 +1,8 @@
 /* deformation.h - optional non-rigid alignment on top of a rigid one.
  *
  * Cubic B-spline displacement field on control points control_spacing_mm apart, least squares
- * between two S0 maps of one contrast inside a widened mask, with a bending-energy penalty:
+ * between two S0 maps of one contrast inside a widened mask, with a penalty on bending and one on
+ * changes of volume (the liver is full of fluid, and what changes its volume changes its dose):
  *
  *   D(x) = rigid(x + u(x))        point of fixed's frame -> point of moving's, of the same tissue
  *
@@ -40,7 +41,7 @@ struct deformation {
 
 struct deformation_params {
 	double control_spacing_mm; /* 10 or more; 30 is usual */
-	double bending_weight;	   /* relative to the metric, 0 or more; 0.01 is usual */
+	double bending_weight;	   /* of both penalties, relative to the metric; 0.01 is usual */
 	double region_margin_mm;
 	int threads;
 };

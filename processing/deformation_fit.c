@@ -11,6 +11,10 @@ enum { NEWTON_STEPS = 8, GRADIENT_STEPS = 20, HALVINGS = 4 };
 
 /* The search ends when a step gains less than this share. */
 static const double SMALL_GAIN = 1e-3;
+/* The liver is full of fluid and hardly changes its volume: a change of volume costs so many times
+ * what a bend of the same size does. */
+static const double VOLUME_WEIGHT = 3;
+
 static size_t control_index(const struct grid *control, int i, int j, int k)
 {
 	return ((size_t)k * (size_t)control->rows + (size_t)j) * (size_t)control->columns +
@@ -330,6 +334,56 @@ static double add_bending(double *out, const struct deformation_fit *fit, const 
 	return energy;
 }
 
+/* The same for changes of volume: the divergence, from differences over two spacings, in
+ * displacement per spacing. */
+static double add_volume(double *out, const struct deformation_fit *fit, const double *vector)
+{
+	const struct grid *control = &fit->field->control;
+	const int size[3] = {control->columns, control->rows, control->slices};
+	const size_t strides[3] = {1, (size_t)size[0], (size_t)size[0] * (size_t)size[1]};
+	const double *step_mm[3] = {control->column_step_mm, control->row_step_mm,
+				    control->slice_step_mm};
+	const double weight = VOLUME_WEIGHT * fit->penalty;
+	double along[3][3], energy = 0;
+
+	for (int a = 0; a < 3; a++) {
+		for (int c = 0; c < 3; c++)
+			along[a][c] = step_mm[a][c] / grid_spacing_mm(control, a) / 2;
+	}
+	for (int k = 1; k < size[2] - 1; k++) {
+		for (int j = 1; j < size[1] - 1; j++) {
+			for (int i = 1; i < size[0] - 1; i++) {
+				const size_t at = control_index(control, i, j, k);
+				double divergence = 0;
+
+				for (int a = 0; a < 3; a++) {
+					const double *up = vector + 3 * (at + strides[a]);
+					const double *down = vector + 3 * (at - strides[a]);
+
+					for (int c = 0; c < 3; c++)
+						divergence += along[a][c] * (up[c] - down[c]);
+				}
+				energy += weight * divergence * divergence;
+				for (int n = 0; out != NULL && n < 9; n++) {
+					const int a = n / 3, c = n % 3;
+					const double pull = weight * divergence * along[a][c];
+
+					out[3 * (at + strides[a]) + (size_t)c] += pull;
+					out[3 * (at - strides[a]) + (size_t)c] -= pull;
+				}
+			}
+		}
+	}
+	return energy;
+}
+
+static double add_penalty(double *out, const struct deformation_fit *fit, const double *vector)
+{
+	const double bending = add_bending(out, fit, vector);
+
+	return bending + add_volume(out, fit, vector);
+}
+
 double deformation_fit_voxels(const struct deformation_fit *fit)
 {
 	return sum_of(fit->voxels);
@@ -346,7 +400,7 @@ double deformation_fit_look(struct deformation_fit *fit, const double *field)
 	for (size_t n = 0; n < fit->numbers; n++)
 		fit->field->displacement_mm[n] = (float)field[n];
 	parallel_for(DEFORMATION_RANGES, 1, fit->problem->threads, look_rows, fit);
-	return fit->scale * deformation_fit_metric(fit) + add_bending(NULL, fit, field);
+	return fit->scale * deformation_fit_metric(fit) + add_penalty(NULL, fit, field);
 }
 
 /* out = slope (vector NULL; downhill) or curvature times vector, of half the sum of both. */
@@ -358,7 +412,7 @@ static void multiply(double *out, struct deformation_fit *fit, const double *vec
 	fit->vector = vector;
 	parallel_for(DEFORMATION_RANGES, 1, fit->problem->threads, multiply_rows, fit);
 	memset(out, 0, fit->numbers * sizeof *out);
-	(void)add_bending(out, fit, vector != NULL ? vector : field);
+	(void)add_penalty(out, fit, vector != NULL ? vector : field);
 	for (size_t n = 0; n < fit->numbers; n++) {
 		double sum = 0;
 

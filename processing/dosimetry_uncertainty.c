@@ -8,6 +8,9 @@
  * left of the scans before it, and the baseline once. Their noise is independent. (A voxel without
  * a value in one of the scans has another sum; that is a second-order matter here.)
  *
+ * Where a deformation joins scan and baseline the weights are carried by the rigid transforms all
+ * the same: they are for noise alone, which is much alike some millimetres away.
+ *
  * A shift of scan k against the baseline moves R_k alone: the map that moves is D + f_k B. A shift
  * of the baseline against the anatomy moves all of it: D. */
 #include "dosimetry_parts.h"
