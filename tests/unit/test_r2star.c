@@ -533,10 +533,53 @@ static void unusable_series_are_refused(void **state)
 	free(made.samples);
 }
 
+/* At the least squares' minimum a further step of Gauss and Newton, in double precision, leads
+ * nowhere. */
+static double further_step_per_s(const struct made *made, const struct r2star_map *map, size_t v,
+				 double sigma)
+{
+	const double s0 = (double)map->s0.samples[v], r2star = (double)map->r2star_per_s.samples[v];
+	double aa = 0, ar = 0, rr = 0, a = 0, r = 0;
+
+	for (int e = 0; e < ECHOES && (double)*sample(made, e, v) > 4 * sigma; e++) {
+		double te_s = te_ms[e] / 1000, decay = exp(-r2star * te_s), tissue = s0 * decay;
+		double model = sqrt(tissue * tissue + 2 * sigma * sigma);
+		double by_s0 = tissue * decay / model, by_r2star = -te_s * tissue * tissue / model;
+		double residual = (double)*sample(made, e, v) - model;
+
+		aa += by_s0 * by_s0;
+		ar += by_s0 * by_r2star;
+		rr += by_r2star * by_r2star;
+		a += by_s0 * residual;
+		r += by_r2star * residual;
+	}
+	return (aa * r - ar * a) / (aa * rr - ar * ar);
+}
+
+static void ends_at_the_minimum(void **state)
+{
+	struct made made = noisy_series(200, 100, 20);
+	struct r2star_map map = fit(&made, 20, 2);
+	double largest = 0;
+
+	(void)state;
+	for (size_t v = 0; v < made.voxels; v++) {
+		if (map.state[v] != R2STAR_FITTED)
+			continue;
+		largest = fmax(largest, fabs(further_step_per_s(&made, &map, v, 20)) /
+					    (double)map.stderr_per_s.samples[v]);
+	}
+	print_message("a further step would be %.2g standard errors at most\n", largest);
+	assert_true(largest < 0.005);
+	r2star_map_free(&map);
+	free(made.samples);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(exact_on_a_decay_without_noise),
+	    cmocka_unit_test(ends_at_the_minimum),
 	    cmocka_unit_test(exact_on_the_noise_floor),
 	    cmocka_unit_test(exact_on_uneven_echo_times),
 	    cmocka_unit_test(same_bits_at_any_thread_count),

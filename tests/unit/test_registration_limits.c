@@ -1,6 +1,8 @@
 #include "registration_scene.h"
 
-#include "registration_block.h"
+#include "registration_parts.h"
+
+#include <stdlib.h>
 
 static void noise_alone_is_not_better(void **state)
 {
@@ -244,6 +246,29 @@ static void what_cannot_be_registered_is_refused(void **state)
 	pair_free(&pair);
 }
 
+/* One voxel and 12 mm around it, in cells of 4 mm. */
+static void a_region_reaches_as_far_as_its_margin(void **state)
+{
+	const struct grid grid = scene_grid(41, 41, 41, 2, 2);
+	const double in[][3] = {{0, 0, 0}, {9, 0, 0}, {0, -9, 0}, {0, 0, 9}, {6, 6, -4}};
+	const double out[][3] = {{18, 0, 0}, {0, 18, 0}, {0, 0, -18}, {13, 13, 0}, {11, -11, 11}};
+	struct registration_region region;
+	struct mask mask = MASK_INIT;
+	struct status st = STATUS_INIT;
+
+	(void)state;
+	assert_ok(mask_new(&mask, &grid, &st), &st);
+	mask.coverage[(20 * 41 + 20) * 41 + 20] = 1;
+	mask_update_bounds(&mask);
+	assert_ok(registration_region_new(&region, &mask, 12, &st), &st);
+	for (size_t i = 0; i < sizeof in / sizeof in[0]; i++)
+		assert_true(registration_region_has(&region, in[i]));
+	for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
+		assert_false(registration_region_has(&region, out[i]));
+	free(region.inside);
+	mask_free(&mask);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(same_bits_with_any_number_of_threads),
 	    cmocka_unit_test(same_bits_with_any_instruction_set),
 	    cmocka_unit_test(residual_sees_what_is_not_rigid),
+	    cmocka_unit_test(a_region_reaches_as_far_as_its_margin),
 	    cmocka_unit_test(a_ball_has_no_answer),
 	    cmocka_unit_test(what_cannot_be_registered_is_refused),
 	};
