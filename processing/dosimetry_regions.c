@@ -198,11 +198,23 @@ static void carry_stretch(const struct carrying *carrying, const int from[3], in
 	}
 }
 
+/* A row is written before it is read and added to: a page of fresh memory that is read first is
+ * mapped twice. */
+static void clear_row(const struct carrying *carrying, int row, int slice)
+{
+	const struct grid *grid = &carrying->to[0]->grid;
+	const size_t start =
+	    ((size_t)slice * (size_t)grid->rows + (size_t)row) * (size_t)grid->columns;
+	for (int m = 0; m < carrying->count; m++)
+		memset(carrying->to[m]->coverage + start, 0, (size_t)grid->columns * sizeof(float));
+}
+
 static void carry_slices(void *user, size_t first, size_t last)
 {
 	const struct carrying *carrying = user;
 	for (size_t k = first; k < last; k++) {
 		for (int j = carrying->first[1]; j <= carrying->last[1]; j++) {
+			clear_row(carrying, j, carrying->first[2] + (int)k);
 			for (int i = carrying->first[0]; i <= carrying->last[0]; i += STRETCH) {
 				const int from[3] = {i, j, carrying->first[2] + (int)k};
 				int left = carrying->last[0] - i + 1;

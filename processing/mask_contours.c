@@ -215,6 +215,25 @@ static void add_plane(struct raster *raster, const struct plane *plane, float we
 	}
 }
 
+/* The rows of a slice that its planes reach are written before they are read and added to: a page
+ * of fresh memory that is read first is mapped twice. */
+static void clear_rows(const struct raster *raster, const struct plane *planes, int count)
+{
+	int first = raster->rows, last = -1;
+	for (int p = 0; p < count; p++) {
+		if (planes[p].n_corners < 2)
+			continue;
+		first = (int)fmin(first, planes[p].corners[0]);
+		last = (int)fmax(last, planes[p].corners[planes[p].n_corners - 1]);
+	}
+	first = first > 0 ? first : 0;
+	last = last < raster->rows ? last : raster->rows - 1;
+	if (last >= first)
+		memset(raster->image + (size_t)first * (size_t)raster->columns, 0,
+		       (size_t)(last - first + 1) * (size_t)raster->columns *
+			   sizeof *raster->image);
+}
+
 /* Signed distance of a pixel centre to the outline of a plane, mm; positive inside. */
 static double distance_mm(const struct plane *plane, double x, double y, const double pixel_mm[2])
 {
@@ -424,6 +443,7 @@ static enum status_code rasterise(struct mask *mask, const struct drawing *drawi
 		     next < drawing->n_planes && slice_of(&drawing->planes[next]) == slice;)
 			next++;
 		raster.image = mask->coverage + pixels * (size_t)slice;
+		clear_rows(&raster, &drawing->planes[p], next - p);
 		for (int q = p; q < next; q++)
 			add_plane(&raster, &drawing->planes[q], 1 / (float)(next - p));
 	}
