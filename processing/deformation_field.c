@@ -9,6 +9,9 @@
 enum { NEWTON_STEPS = 20 };
 
 static const double FOUND_WITHIN_MM = 1e-3;
+/* What Newton's step leaves of a distance is half the field's curvature, a hundredth per millimetre
+ * or so, times its square: from here one more step is enough, and the determinant is as good. */
+static const double NEARLY_MM = 0.03;
 /* Newton's step is taken where the field is far from folding; else the plain one. */
 static const double STEEP_BELOW = 0.25;
 
@@ -20,11 +23,15 @@ struct row {
 
 bool deformation_weights(double place, int size, int *first, double weight[4], double slope[4])
 {
-	double whole = floor(place), t = place - whole, rest = 1 - t;
+	double t, rest;
+	int whole;
 
-	if (!(whole >= 1 && whole <= size - 3))
+	if (!(place >= 1 && place < size - 2))
 		return false;
-	*first = (int)whole - 1;
+	whole = (int)place;
+	t = place - whole;
+	rest = 1 - t;
+	*first = whole - 1;
 	weight[0] = rest * rest * rest / 6;
 	weight[1] = (4 + t * t * (3 * t - 6)) / 6;
 	weight[2] = (1 + t * (3 + t * (3 - 3 * t))) / 6;
@@ -193,20 +200,20 @@ bool deformation_view_invert(double from_mm[3], double *jacobian,
 			most = fmax(most, fabs(rest_mm[a]));
 		}
 		determinant = adjugate(inverse, gradient);
-		if (most <= FOUND_WITHIN_MM) {
-			memcpy(from_mm, at_mm, sizeof at_mm);
-			if (shift_mm != NULL)
-				memcpy(shift_mm, u_mm, sizeof u_mm);
-			*jacobian = determinant;
-			return determinant >= DEFORMATION_JACOBIAN_LEAST &&
-			       determinant <= DEFORMATION_JACOBIAN_MOST;
-		}
 		for (int a = 0; a < 3; a++)
 			at_mm[a] += determinant > STEEP_BELOW
 					? (inverse[a][0] * rest_mm[0] + inverse[a][1] * rest_mm[1] +
 					   inverse[a][2] * rest_mm[2]) /
 					      determinant
 					: rest_mm[a];
+		if (most > FOUND_WITHIN_MM && (most > NEARLY_MM || determinant <= STEEP_BELOW))
+			continue;
+		memcpy(from_mm, at_mm, sizeof at_mm);
+		for (int a = 0; a < 3 && shift_mm != NULL; a++)
+			shift_mm[a] = moved_mm[a] - at_mm[a];
+		*jacobian = determinant;
+		return determinant >= DEFORMATION_JACOBIAN_LEAST &&
+		       determinant <= DEFORMATION_JACOBIAN_MOST;
 	}
 	return false;
 }

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "parallel.h"
 #include "resample.h"
@@ -345,14 +346,22 @@ static void carry_delta_rows(void *user, size_t first, size_t last)
 	const struct delta_carrying *carrying = user;
 	const struct grid *grid = &carrying->way.result;
 	for (size_t row = first; row < last; row++) {
-		double shift_mm[3] = {0, 0, 0}; /* that of the voxel before, to begin with */
+		/* u goes on from the two voxels before as a straight line, to begin with */
+		double shift_mm[3] = {0, 0, 0}, before_mm[3] = {0, 0, 0};
 		for (int i = 0; i < grid->columns; i++) {
 			const double voxel[3] = {i, (double)(row % (size_t)grid->rows),
 						 (double)(row / (size_t)grid->rows)};
 			double place[3], jacobian;
+			for (int a = 0; a < 3; a++) {
+				double last_mm = shift_mm[a];
+				shift_mm[a] += i > 1 ? last_mm - before_mm[a] : 0;
+				before_mm[a] = last_mm;
+			}
 			if (dosimetry_warp_back(place, &jacobian, &carrying->way, voxel, shift_mm))
 				carrying->to->samples[row * (size_t)grid->columns + (size_t)i] =
 				    resample_point(carrying->delta, place) / (float)jacobian;
+			else
+				memcpy(shift_mm, before_mm, sizeof shift_mm);
 		}
 	}
 }
