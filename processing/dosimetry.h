@@ -23,6 +23,8 @@
  * Motion. Every scan has its own transform to the result (rigid.h). R2* of the baseline is
  * intensive and smooth, so the *baseline* is resampled to each scan, and microspheres are carried
  * only once, to the result. Mass in the liver is compared before and after (resampled_mass_ratio).
+ * Where a deformation joins a scan and the baseline, what the baseline says is looked up by it, and
+ * microspheres come back by its inverse, their mass kept (dosimetry_warp.c).
  *
  * Evaluated region: where the baseline was fitted and its S0 is at least body_snr times its noise
  * (else: dark), outside artefact. Artefact is what was there before any microspheres:
