@@ -94,6 +94,16 @@ static enum status_code load_and_fit(struct r2star_map *map, const struct config
 	return st->code;
 }
 
+/* The frame of reference is no evidence: the map may be of the same images under another one. */
+static void take_frame(struct r2star_map *map, const struct grid *grid)
+{
+	struct volume *const volumes[] = {&map->r2star_per_s, &map->stderr_per_s, &map->s0,
+					  &map->first_echo};
+	for (size_t i = 0; i < sizeof volumes / sizeof *volumes; i++)
+		memcpy(volumes[i]->grid.frame_of_reference, grid->frame_of_reference,
+		       sizeof grid->frame_of_reference);
+}
+
 enum status_code job_fit_series(struct kept_map *kept, const struct config *config,
 				const struct job_scan *scan, bool anew, double *fit_s,
 				struct status *st)
@@ -122,9 +132,11 @@ enum status_code job_fit_series(struct kept_map *kept, const struct config *conf
 			    "a map that was just kept in %s/maps cannot be read again",
 			    config->spool);
 	}
-	if (kept && st->code == STATUS_OK)
+	if (kept && st->code == STATUS_OK) {
+		take_frame(&found_map.map, &scan->arranged.grid);
 		*kept = found_map;
-	else
+	} else {
 		kept_map_free(&found_map);
+	}
 	return st->code;
 }
