@@ -361,7 +361,8 @@ static const struct treatment_transform *given_for(const struct job_case *c,
 }
 
 /* A series that cannot be aligned has no dose of its own. The newest one is what the job is for; an
- * earlier one is left out, and its microspheres are counted with those of the next. */
+ * earlier one is left out, and its microspheres are counted with those of the next. One that has no
+ * map refuses the job, as it does where its alignment is known. */
 static enum status_code place_scans(struct job_case *c, const struct region *region,
 				    struct status *st)
 {
@@ -370,7 +371,7 @@ static enum status_code place_scans(struct job_case *c, const struct region *reg
 		struct job_scan *scan = &c->after[i];
 		if (place_after(c, scan, given_for(c, scan), region, st) == STATUS_OK)
 			continue;
-		if (st->code != STATUS_REFUSE || i == newest)
+		if (st->code != STATUS_REFUSE || i == newest || c->no_map)
 			return st->code;
 		scan->left_out = true;
 		job_warn(c, "HO130", "left out, its microspheres are counted with the next: %.140s",

@@ -45,9 +45,10 @@ enum status_code job_need_map(struct job_case *c, struct job_scan *scan, struct 
 {
 	if (scan->kept.file.mapping)
 		return STATUS_OK;
-	if (job_fit_series(&scan->kept, c->config, scan, false, &c->fit_s, st) != STATUS_OK)
-		return status_prefix(st, "series %s", scan->series->series_instance_uid);
-	return STATUS_OK;
+	if (job_fit_series(&scan->kept, c->config, scan, false, &c->fit_s, st) == STATUS_OK)
+		return STATUS_OK;
+	c->no_map = true;
+	return status_prefix(st, "series %s", scan->series->series_instance_uid);
 }
 
 static enum status_code load_series(struct job_case *c, struct status *st)
@@ -169,7 +170,7 @@ static enum status_code check_hash(struct job_case *c, struct status *st)
 bool job_drop_contours(struct job_case *c, struct status *st)
 {
 	if (!job_can_do_without_vois(c) || !c->has_structure_set || st->code != STATUS_REFUSE ||
-	    c->superseded)
+	    c->superseded || c->no_map)
 		return false;
 	job_warn(c, "HO119", "contours not used: %.200s", st->text);
 	status_clear(st);

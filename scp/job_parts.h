@@ -53,6 +53,7 @@ struct job_case {
 	struct store *store;
 	const struct job *job;
 	bool superseded; /* st then says by what */
+	bool no_map;	 /* of one of its scans: no fault of the alignment or of the contours */
 
 	struct catalogue_patient *patient;
 	struct treatment_record record;
