@@ -257,9 +257,15 @@ enum status_code job_run_dosimetry(struct job_case *c, struct status *st)
 	while (c->result.n_time_points < n) {
 		if (run_next(c, st) != STATUS_OK)
 			break;
-		if (c->result.n_time_points < n)
-			volume_free(&c->result.time_points[c->result.n_time_points - 1].dose_gy);
+		struct dosimetry_time_point *last =
+		    &c->result.time_points[c->result.n_time_points - 1];
+		if (c->result.n_time_points < n) {
+			volume_free(&last->dose_gy);
+			volume_free(&last->kernel_dose_gy);
+		}
 	}
+	if (st->code != STATUS_OK) /* nothing that another attempt could go on from */
+		dosimetry_result_free(&c->result);
 	kept_map_free(&c->baseline.kept);
 	c->input.baseline.map = NULL;
 	c->input.n_scans = n;
