@@ -82,9 +82,6 @@ static void put_report_settings(FILE *out, const struct config *config)
 		config->injected_activity_uncertainty_percent, config->advice_limit_gy);
 	for (int i = 0; i < config->underdose_levels; i++)
 		fprintf(out, "underdosed %.17g\n", config->underdosed_below_gy[i]);
-	for (int i = 0; i < config->n_isotopes; i++)
-		fprintf(out, "isotope %s|%.17g|%s\n", config->isotopes[i].name,
-			config->isotopes[i].dose_constant_mj_per_mbq, config->isotopes[i].source);
 	for (int i = 0; i < config->n_nm_calibrations; i++) {
 		const struct config_nm_calibration *c = &config->nm_calibrations[i];
 		fprintf(out, "nm %s|%s|%.17g|%s\n", c->isotope, c->station, c->cps_per_mbq,
@@ -208,7 +205,6 @@ void config_free(struct config *config)
 	free(config->voi_rules);
 	free(config->relaxivities);
 	free(config->thresholds);
-	free(config->isotopes);
 	free(config->nm_calibrations);
 	free(config);
 }

@@ -86,13 +86,6 @@ struct config_threshold {
 #define CONFIG_MAX_DOSE_LEVELS	    8
 #define CONFIG_MAX_UNDERDOSE_LEVELS 4
 
-/* Absorbed dose constant of another isotope than 166Ho, for emission images of it. */
-struct config_isotope {
-	char name[17]; /* "Y-90" */
-	double dose_constant_mj_per_mbq;
-	char source[200];
-};
-
 /* What a SPECT in counts is worth: NM images carry no unit. */
 struct config_nm_calibration {
 	char isotope[17], station[68]; /* station "": any */
@@ -174,8 +167,6 @@ struct config {
 	/* planning, for `holmia prescribe`; NaN: must be given there */
 	double planned_dose_gy, lung_mass_kg;
 
-	struct config_isotope *isotopes;
-	int n_isotopes;
 	struct config_nm_calibration *nm_calibrations;
 	int n_nm_calibrations;
 };

@@ -323,25 +323,8 @@ static void check_uncertainty(const struct config *config, const struct config_x
 	}
 }
 
-static void check_isotopes(const struct config *config, const struct config_xml *xml)
+static void check_nm_calibrations(const struct config *config, const struct config_xml *xml)
 {
-	for (int i = 0; i < config->n_isotopes; i++) {
-		const struct config_isotope *entry = &config->isotopes[i];
-		const struct _xmlNode *element = nth(xml, "isotope", i);
-		const struct isotope *isotope = isotope_find(entry->name, "", "");
-		if (!isotope && entry->name[0])
-			config_xml_error(xml, element, "name",
-					 "isotope \"%s\" is not known: no half-life (Y-90)",
-					 entry->name);
-		if (isotope && strcmp(isotope->name, "Ho-166") == 0)
-			config_xml_error(xml, element, "name",
-					 "the dose constant of Ho-166 belongs to <dosimetry>");
-		for (int j = 0; j < i; j++) {
-			if (isotope && isotope == isotope_find(config->isotopes[j].name, "", ""))
-				config_xml_error(xml, element, "name", "isotope %s is there twice",
-						 isotope->name);
-		}
-	}
 	for (int i = 0; i < config->n_nm_calibrations; i++) {
 		const struct config_nm_calibration *entry = &config->nm_calibrations[i];
 		const struct _xmlNode *element = nth(xml, "nm-calibration", i);
@@ -373,7 +356,7 @@ void config_check(struct config *config, const struct config_xml *xml)
 	check_dosimetry(config, xml);
 	check_alignment(config, xml);
 	check_uncertainty(config, xml);
-	check_isotopes(config, xml);
+	check_nm_calibrations(config, xml);
 	if (!isnan(config->advice_limit_gy))
 		config_xml_warning(xml, nth(xml, "advice", 0), NULL,
 				   "reports advise an activity (up to %g Gy in healthy liver): for "

@@ -112,13 +112,6 @@ static const struct setting planning_settings[] = {
     NUMBER(struct config, "lung-mass-kg", lung_mass_kg, 0.1, 3, NAN, "kg"),
 };
 
-static const struct setting isotope_settings[] = {
-    TEXT(struct config_isotope, "name", name),
-    NUMBER(struct config_isotope, "dose-constant-mj-per-mbq", dose_constant_mj_per_mbq, 0.1, 500,
-	   NAN, "mJ/MBq"),
-    TEXT(struct config_isotope, "source", source),
-};
-
 static const struct setting nm_calibration_settings[] = {
     TEXT(struct config_nm_calibration, "isotope", isotope),
     TEXT(struct config_nm_calibration, "station", station),
@@ -200,7 +193,6 @@ static const struct list lists[] = {
     LIST("voi", voi_rules, n_voi_rules, struct config_voi_rule, voi_settings),
     LIST("relaxivity", relaxivities, n_relaxivities, struct config_relaxivity, relaxivity_settings),
     LIST("threshold", thresholds, n_thresholds, struct config_threshold, threshold_settings),
-    LIST("isotope", isotopes, n_isotopes, struct config_isotope, isotope_settings),
     LIST("nm-calibration", nm_calibrations, n_nm_calibrations, struct config_nm_calibration,
 	 nm_calibration_settings),
 };
