@@ -152,11 +152,11 @@ static void look_at_volume(struct buckets *buckets, double wanted)
 
 static uint32_t bucket_of_level(double level)
 {
-	if (level > (double)FLT_MAX)
+	if (!(level <= (double)FLT_MAX)) /* NaN too, which no voxel reaches */
 		return bucket_of(INFINITY);
 	if (level < -(double)FLT_MAX)
 		return bucket_of(-INFINITY);
-	return bucket_of((float)level); /* of NaN: above all */
+	return bucket_of((float)level);
 }
 
 /* The doses that shares of the measured volume get at least; falling shares, rising doses. Every

@@ -230,13 +230,14 @@ static void any_distribution_is_as_a_plain_sort_has_it(void **state)
 		}
 		qsort(rising, (size_t)n, sizeof *rising, by_value);
 		const double levels[] = {
-		    0, 60, 64, (double)rising[n / 4][0], 1e300, (double)-INFINITY, NAN};
-		struct voi_stats stats = stats_of(&scene, levels, 7);
+		    0,	 60,	      64, (double)rising[n / 4][0], 1e300, (double)-INFINITY,
+		    NAN, -(double)NAN};
+		struct voi_stats stats = stats_of(&scene, levels, 8);
 		const double found[] = {stats.d98, stats.d90, stats.d70, stats.d50, stats.d2};
 		const double shares[] = {0.98, 0.90, 0.70, 0.50, 0.02};
 		for (int s = 0; s < 5; s++)
 			assert_close(found[s], dose_at_volume(rising, n, shares[s]), 1e-9, 1e-10);
-		for (int l = 0; l < 7; l++) {
+		for (int l = 0; l < 8; l++) {
 			double ml = 0;
 			for (int i = 0; i < n; i++)
 				ml += (double)rising[i][0] >= levels[l]
