@@ -45,6 +45,9 @@ enum status_code job_run(const struct config *config, struct store *store, const
  * For `holmia dose`, which shows what it does; of the whole process, NULL nobody. */
 void job_watch(void (*watch)(const char *stage, int after_injection, double seconds));
 
+/* Raised when the same evidence would give other numbers by design; not with every release. */
+const char *job_dosimetry_method(void);
+
 /* Writes job->hash and job->forced: from kind, evidence of the series, and what of the
  * configuration can change the numbers. structure_set_evidence "" without one. fingerprint: of the
  * two below, "" for a FIT. recompute_serial: of the treatment, 0 when nobody asked for `holmia

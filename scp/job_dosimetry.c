@@ -16,10 +16,6 @@
 #include "rt_dose.h"
 #include "uid.h"
 
-/* Raised when processing/ gives other numbers for the same input by design; releases are told apart
- * anyway. */
-#define COURSE_METHOD "course-1"
-
 /* ---- the key: every input of the numbers of the first n scans ---- */
 
 static void digest_number(struct digest *digest, int number)
@@ -136,8 +132,9 @@ void job_course_key(char key[65], const struct job_case *c, int n_scans)
 {
 	struct digest *digest = digest_new();
 	const struct dosimetry_input *input = &c->input;
-	digest_text(digest, COURSE_METHOD);
+	digest_text(digest, job_dosimetry_method());
 	digest_text(digest, HOLMIA_VERSION);
+	digest_number(digest, c->recompute_serial);
 	digest_params(digest, &c->params);
 	digest_grid(digest, input->result_grid);
 	digest_vois(digest, c);
@@ -213,8 +210,6 @@ static enum status_code find_course(struct job_case *c, struct status *st)
 	int n = c->input.n_scans;
 	bool found = false;
 	char key[65];
-	if (c->job->forced)
-		return STATUS_OK;
 	for (int known = c->job->kind == JOB_REPORT ? n : n - 1; known > 0 && !found; known--) {
 		job_course_key(key, c, known);
 		if (course_cache_get(&c->result, c->stored_mean_gy, &found, c->config->spool, key,
@@ -224,11 +219,22 @@ static enum status_code find_course(struct job_case *c, struct status *st)
 	return STATUS_OK;
 }
 
+/* A dose that is there does not wait for room to keep what it was made with. */
+static void keep_course(struct job_case *c, int n_scans)
+{
+	struct status st = STATUS_INIT;
+	char key[65];
+	job_course_key(key, c, n_scans);
+	if (course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy,
+			     c->config->threads_per_worker, &st) != STATUS_OK)
+		log_line(LOG_WARN_LINE, "course not kept", "after=%d why=\"%s\"",
+			 c->result.time_points[n_scans - 1].after_injection, st.text);
+}
+
 static enum status_code run_next(struct job_case *c, struct status *st)
 {
 	int index = c->result.n_time_points;
 	struct job_scan *scan = c->scan_of[index];
-	char key[65];
 	if (job_need_map(c, &c->baseline, st) != STATUS_OK ||
 	    job_need_map(c, scan, st) != STATUS_OK)
 		return st->code;
@@ -240,9 +246,8 @@ static enum status_code run_next(struct job_case *c, struct status *st)
 		return st->code;
 	c->scan[index].map = NULL;
 	kept_map_free(&scan->kept);
-	job_course_key(key, c, index + 1);
-	return course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy,
-				c->config->threads_per_worker, st);
+	keep_course(c, index + 1);
+	return STATUS_OK;
 }
 
 enum status_code job_run_dosimetry(struct job_case *c, struct status *st)

@@ -6,8 +6,10 @@
 #include "map_cache.h"
 #include "uid.h"
 
-/* Raised when the same evidence would give other numbers by design; not with every release. */
-#define DOSIMETRY_METHOD "dosimetry-2"
+const char *job_dosimetry_method(void)
+{
+	return "dosimetry-3";
+}
 
 static void digest_number(struct digest *digest, int number)
 {
@@ -22,7 +24,7 @@ static void digest_series(struct digest *digest, const struct job_series *series
 
 static void digest_dose_configuration(struct digest *digest, const struct config *config)
 {
-	digest_text(digest, DOSIMETRY_METHOD);
+	digest_text(digest, job_dosimetry_method());
 	digest_text(digest, config->baseline_voxelwise ? "voxelwise" : "region-mean");
 	digest_double(digest, config->usable_echo_sigma);
 	digest_double(digest, config->saturated_sigma);

@@ -153,6 +153,7 @@ static enum status_code check_hash(struct job_case *c, struct status *st)
 			job_report_fingerprint(fingerprint, &c->record, &c->slots);
 		else
 			job_map_fingerprint(fingerprint, now, &c->slots);
+		c->recompute_serial = row->recompute_serial;
 		job_hash(now, c->config, contours, fingerprint, row->recompute_serial);
 		if (strcmp(now->hash, c->job->hash) != 0)
 			(void)!job_supersede(

@@ -52,8 +52,9 @@ struct job_case {
 	const struct config *config;
 	struct store *store;
 	const struct job *job;
-	bool superseded; /* st then says by what */
-	bool no_map;	 /* of one of its scans: no fault of the alignment or of the contours */
+	bool superseded;      /* st then says by what */
+	int recompute_serial; /* how often the treatment was asked to be made anew */
+	bool no_map; /* of one of its scans: no fault of the alignment or of the contours */
 
 	struct catalogue_patient *patient;
 	struct treatment_record record;

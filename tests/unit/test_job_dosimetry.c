@@ -132,6 +132,7 @@ static const struct {
     INPUT(c.params.dose_level_gy[0]),
     INPUT(c.params.underdose_levels),
     INPUT(c.params.underdosed_below_gy[0]),
+    INPUT(c.recompute_serial),
     INPUT(config.usable_echo_sigma),
     INPUT(config.saturated_sigma),
     INPUT(result_grid.slices),
