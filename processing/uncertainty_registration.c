@@ -298,8 +298,10 @@ enum status_code uncertainty_registrations(double *gy, const struct volume *dose
 					   const struct mask *const *masks, int n_masks,
 					   double residual_mm, int threads, struct status *st)
 {
-	struct shifting s = {
-	    .dose_gy = dose_gy, .shifted = shifted, .masks = masks, .n_masks = n_masks};
+	struct shifting s = {.dose_gy = dose_gy,
+			     .shifted = residual_mm > 0 ? shifted : NULL, /* else nothing moves */
+			     .masks = masks,
+			     .n_masks = n_masks};
 	if (n_masks > UNCERTAINTY_MOST_MASKS)
 		return status_fail(st, STATUS_BUG, "uncertainty: %d masks", n_masks);
 	for (int m = 0; m < n_masks; m++) {
