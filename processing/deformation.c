@@ -50,7 +50,8 @@ static enum status_code lay_control_points(struct deformation *field, const stru
 /* Brightness and threshold at the rigid answer. */
 static enum status_code settle(struct deformation_fit *fit, struct status *st)
 {
-	struct registration_view view = {.problem = fit->problem, .level = fit->level, .sparse = 1};
+	struct registration_view view = {
+	    .problem = fit->problem, .level = fit->level, .sparse = 1, .spread = true};
 	struct registration_slope slope;
 
 	fit->place.brightness = 1;

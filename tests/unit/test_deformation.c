@@ -150,6 +150,54 @@ static void noise_is_not_deformed(void **state)
 	pair_free(&pair);
 }
 
+/* A tumour that went dark in one image only is no motion: voxels far beyond the spread of the rest
+ * do not pull. */
+static void what_went_dark_bends_nothing(void **state)
+{
+	struct status st = STATUS_INIT;
+	struct deformation deformation;
+	struct pair pair;
+	char why[200];
+	enum deformation_verdict verdict;
+	const double radius_mm = 14;
+	double middle[3] = {0, 0, 0}, weight = 0;
+
+	(void)state;
+	skip_under_sanitizers();
+	make(&pair, NULL, 8);
+	const struct grid *grid = &pair.fixed.grid;
+	for (int pass = 0; pass < 2; pass++) {
+		for (int k = 0; k < grid->slices; k++) {
+			for (int j = 0; j < grid->rows; j++) {
+				for (int i = 0; i < grid->columns; i++) {
+					size_t v = ((size_t)k * (size_t)grid->rows + (size_t)j) *
+						       (size_t)grid->columns +
+						   (size_t)i;
+					const double at[3] = {i * 1.5, j * 1.5, k * 3.0};
+					double square = 0;
+					for (int a = 0; a < 3; a++)
+						square += (at[a] - middle[a]) * (at[a] - middle[a]);
+					if (pass == 1 && square < radius_mm * radius_mm)
+						pair.fixed.samples[v] *= 0.05F;
+					if (pass == 1 || !(pair.region.coverage[v] > 0))
+						continue;
+					for (int a = 0; a < 3; a++)
+						middle[a] += at[a];
+					weight++;
+				}
+			}
+		}
+		for (int a = 0; a < 3 && pass == 0; a++)
+			middle[a] /= weight;
+	}
+	assert_ok(deformation_find(&deformation, &verdict, why, &pair.fixed, &pair.moving,
+				   &pair.region, pair.truth, &usual, &st),
+		  &st);
+	assert_int_equal(verdict, DEFORMATION_NOT_BETTER);
+	deformation_free(&deformation);
+	pair_free(&pair);
+}
+
 static void a_folding_field_is_not_kept(void **state)
 {
 	struct deformation_params loose = usual;
@@ -208,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_a_bump),
 	    cmocka_unit_test(noise_is_not_deformed),
+	    cmocka_unit_test(what_went_dark_bends_nothing),
 	    cmocka_unit_test(a_folding_field_is_not_kept),
 	    cmocka_unit_test(same_bits_with_any_number_of_threads),
 	};
