@@ -178,7 +178,7 @@ static void what_went_dark_bends_nothing(void **state)
 					for (int a = 0; a < 3; a++)
 						square += (at[a] - middle[a]) * (at[a] - middle[a]);
 					if (pass == 1 && square < radius_mm * radius_mm)
-						pair.fixed.samples[v] *= 0.05F;
+						pair.moving.samples[v] *= 0.05F;
 					if (pass == 1 || !(pair.region.coverage[v] > 0))
 						continue;
 					for (int a = 0; a < 3; a++)
