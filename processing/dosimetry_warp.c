@@ -3,11 +3,11 @@
  *
  * D takes a point of the scan to the baseline's point of the same tissue. So at a voxel of the scan
  *
- *   R2*, S0, standard errors     those of the baseline at D(x)
- *   artefact, dark, void         the mark of the baseline's voxel nearest to D(x), grown by what
- * the deformation left (residual_mm), as in the rigid case liver and parts              the share
- * of the voxel, cut in points, that D puts inside them; the voxel is taken as stretched evenly (u
- * to first order)
+ *   - R2*, S0 and standard errors are those of the baseline at D(x);
+ *   - a mark (artefact, dark, void) is that of the baseline's voxel nearest to D(x), grown by what
+ *     the deformation left (residual_mm), as in the rigid case;
+ *   - liver and parts: the share of the voxel, cut in points, that D puts inside them; the voxel is
+ *     taken as stretched evenly (u to first order);
  *
  * and a voxel of the result, which the baseline's own transform puts at b, holds
  *
