@@ -514,7 +514,7 @@ static void parts_are_cut_where_their_tissue_is(void **state)
 	mask_update_bounds(&t->mask[SMALL]);
 	struct dosimetry_result result = run(t);
 	double found_mg = result.time_points[0].part_recovered_mbq[SMALL] / SA;
-	printf("MEASURED warp part_percent=%.3f\n", 100 * (found_mg / truth_mg - 1));
+	printf("MEASURED warp-part part_percent=%.3f\n", 100 * (found_mg / truth_mg - 1));
 	assert_close(found_mg, truth_mg, 0, 0.005);
 	dosimetry_result_free(&result);
 	treatment_free(t);
