@@ -6,6 +6,7 @@
 #include "job_parts.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,19 +220,69 @@ static enum status_code find_course(struct job_case *c, struct status *st)
 	return STATUS_OK;
 }
 
-/* A dose that is there does not wait for room to keep what it was made with. */
-static void keep_course(struct job_case *c, int n_scans)
-{
-	struct status st = STATUS_INIT;
+/* ---- keeping ---- */
+
+/* The newest course of a map, on its way to its file while the dose object is built and put: only
+ * the report and the next scan ask for it. Until it has ended, the result is only read. */
+struct job_keeping {
+	pthread_t thread;
+	struct job_case *c;
+	int n_scans;
 	char key[65];
-	job_course_key(key, c, n_scans);
-	if (course_cache_put(c->config->spool, key, &c->result, c->stored_mean_gy,
+};
+
+/* A dose that is there does not wait for room to keep what it was made with. */
+static void keep_course(const struct job_keeping *keeping)
+{
+	struct job_case *c = keeping->c;
+	struct status st = STATUS_INIT;
+	if (course_cache_put(c->config->spool, keeping->key, &c->result, c->stored_mean_gy,
 			     c->config->threads_per_worker, &st) != STATUS_OK)
 		log_line(LOG_WARN_LINE, "course not kept", "after=%d why=\"%s\"",
-			 c->result.time_points[n_scans - 1].after_injection, st.text);
+			 c->result.time_points[keeping->n_scans - 1].after_injection, st.text);
 }
 
-static enum status_code run_next(struct job_case *c, struct status *st)
+static void *keep_beside(void *user)
+{
+	struct job_keeping *keeping = user;
+	struct status st = STATUS_INIT;
+	if (find_stored_means(keeping->c, keeping->n_scans - 1, &st) == STATUS_OK)
+		keep_course(keeping);
+	else
+		log_line(LOG_WARN_LINE, "course not kept", "why=\"%s\"", st.text);
+	return NULL;
+}
+
+void job_wait_for_keeping(struct job_case *c)
+{
+	if (!c->keeping)
+		return;
+	pthread_join(c->keeping->thread, NULL);
+	free(c->keeping);
+	c->keeping = NULL;
+}
+
+/* beside: what is kept is not needed by this job. */
+static enum status_code keep(struct job_case *c, int n_scans, bool beside, struct status *st)
+{
+	struct job_keeping keeping = {.c = c, .n_scans = n_scans};
+	job_course_key(keeping.key, c, n_scans);
+	c->keeping = beside ? malloc(sizeof keeping) : NULL;
+	if (c->keeping) {
+		*c->keeping = keeping;
+		if (pthread_create(&c->keeping->thread, NULL, keep_beside, c->keeping) == 0)
+			return STATUS_OK;
+		free(c->keeping);
+		c->keeping = NULL;
+	}
+	if (find_stored_means(c, n_scans - 1, st) == STATUS_OK)
+		keep_course(&keeping);
+	return st->code;
+}
+
+/* ---- one scan after the other ---- */
+
+static enum status_code run_next(struct job_case *c, int n_scans, struct status *st)
 {
 	int index = c->result.n_time_points;
 	struct job_scan *scan = c->scan_of[index];
@@ -241,13 +292,11 @@ static enum status_code run_next(struct job_case *c, struct status *st)
 	c->input.baseline.map = &c->baseline.kept.map;
 	c->scan[index].map = &scan->kept.map;
 	c->input.n_scans = index + 1;
-	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK ||
-	    find_stored_means(c, index, st) != STATUS_OK)
+	if (dosimetry_run(&c->result, &c->input, &c->params, st) != STATUS_OK)
 		return st->code;
 	c->scan[index].map = NULL;
 	kept_map_free(&scan->kept);
-	keep_course(c, index + 1);
-	return STATUS_OK;
+	return keep(c, index + 1, c->job->kind == JOB_MAP && index + 1 == n_scans, st);
 }
 
 enum status_code job_run_dosimetry(struct job_case *c, struct status *st)
@@ -260,7 +309,7 @@ enum status_code job_run_dosimetry(struct job_case *c, struct status *st)
 	if (c->result.n_time_points == n)
 		return dosimetry_run(&c->result, &c->input, &c->params, st);
 	while (c->result.n_time_points < n) {
-		if (run_next(c, st) != STATUS_OK)
+		if (run_next(c, n, st) != STATUS_OK)
 			break;
 		struct dosimetry_time_point *last =
 		    &c->result.time_points[c->result.n_time_points - 1];

@@ -207,6 +207,7 @@ static void job_scan_free(struct job_scan *scan)
 
 void job_case_free(struct job_case *c)
 {
+	job_wait_for_keeping(c);
 	dosimetry_result_free(&c->result);
 	job_emission_free(c);
 	for (int i = 0; i < DOSIMETRY_MAX_VOIS; i++)

@@ -87,6 +87,8 @@ struct job_case {
 	struct job_emission *emission; /* SPECT or PET beside it (job_emission.h); NULL none */
 	struct report_warning warnings[JOB_MAX_WARNINGS];
 	int n_warnings;
+	struct job_keeping
+	    *keeping; /* a course being written beside (job_dosimetry.c); NULL none */
 
 	double fit_s, align_s; /* what of the loading these took, wall seconds */
 };
@@ -128,6 +130,8 @@ enum status_code job_deform(struct job_case *c, struct job_scan *scan,
 void job_fill_input(struct job_case *c);
 /* dosimetry_run() over what the case has, going on from what is kept (job_dosimetry.c). */
 enum status_code job_run_dosimetry(struct job_case *c, struct status *st) STATUS_CHECKED;
+/* Until what job_run_dosimetry() began to keep is kept: before the case is changed or freed. */
+void job_wait_for_keeping(struct job_case *c);
 /* Every input of the numbers of the first n scans of the case's dosimetry input. */
 void job_course_key(char key[65], const struct job_case *c, int n_scans);
 /* The dose of a map with the voxelwise baseline is the same with and without VOIs; its figures per
