@@ -5,7 +5,7 @@
 #define DOSIMETRY_SCENE_H
 
 #include "check.h"
-#include "dosimetry.h"
+#include "dosimetry_params.h"
 
 #include <stdlib.h>
 
@@ -150,27 +150,12 @@ static inline struct scene *scene_new(int scans)
 	    .vois = s->voi,
 	    .n_vois = SCENE_VOIS,
 	};
-	s->params = (struct dosimetry_params){
-	    .relaxivity_per_s_per_mg_per_ml = SCENE_RELAXIVITY,
-	    .relaxivity_holmium_percent = 19.5,
-	    .dose_constant_mj_per_mbq = 15.87,
-	    .density_g_per_ml = 1.06,
-	    .baseline = BASELINE_VOXELWISE,
-	    .body_snr = 5,
-	    .artefact_r2star_per_s = 200,
-	    .trend_threshold_percent = 10,
-	    .dose_level_gy = {20, 100},
-	    .dose_levels = 2,
-	    .underdosed_below_gy = {60},
-	    .underdose_levels = 1,
-	    .limited_above_percent = 5,
-	    .not_measurable_above_percent = 50,
-	    .recovery_low_percent = 85,
-	    .recovery_high_percent = 115,
-	    .registration_limit_mm = 3,
-	    .advice_limit_gy = NAN,
-	    .threads = 2,
-	};
+	s->params = usual_params(200, 3);
+	s->params.dose_levels = 2;
+	s->params.dose_level_gy[0] = 20;
+	s->params.dose_level_gy[1] = 100;
+	s->params.underdose_levels = 1;
+	s->params.underdosed_below_gy[0] = 60;
 	return s;
 }
 

@@ -1,6 +1,6 @@
 /* Patients move between scans: known transforms, an anatomy given by formulas, gas at its edge. */
 #include "check.h"
-#include "dosimetry.h"
+#include "dosimetry_params.h"
 
 #include <stdlib.h>
 
@@ -229,22 +229,7 @@ static struct treatment *treatment_new(const struct motion *before, const struct
 	    .vois = t->voi,
 	    .n_vois = VOIS,
 	};
-	t->params = (struct dosimetry_params){
-	    .relaxivity_per_s_per_mg_per_ml = RELAXIVITY,
-	    .relaxivity_holmium_percent = 19.5,
-	    .dose_constant_mj_per_mbq = 15.87,
-	    .density_g_per_ml = 1.06,
-	    .body_snr = 5,
-	    .artefact_r2star_per_s = ARTEFACT,
-	    .trend_threshold_percent = 10,
-	    .limited_above_percent = 5,
-	    .not_measurable_above_percent = 50,
-	    .recovery_low_percent = 85,
-	    .recovery_high_percent = 115,
-	    .registration_limit_mm = 5,
-	    .advice_limit_gy = NAN,
-	    .threads = 2,
-	};
+	t->params = usual_params(ARTEFACT, 5);
 	return t;
 }
 

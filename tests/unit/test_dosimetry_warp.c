@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "deformation.h"
-#include "dosimetry.h"
+#include "dosimetry_params.h"
 
 #define RELAXIVITY	  217.8
 #define SA		  12.0
@@ -266,22 +266,7 @@ static struct treatment *treatment_new(const struct bend *bend)
 	    .vois = t->voi,
 	    .n_vois = VOIS,
 	};
-	t->params = (struct dosimetry_params){
-	    .relaxivity_per_s_per_mg_per_ml = RELAXIVITY,
-	    .relaxivity_holmium_percent = 19.5,
-	    .dose_constant_mj_per_mbq = 15.87,
-	    .density_g_per_ml = 1.06,
-	    .body_snr = 5,
-	    .artefact_r2star_per_s = 150,
-	    .trend_threshold_percent = 10,
-	    .limited_above_percent = 5,
-	    .not_measurable_above_percent = 50,
-	    .recovery_low_percent = 85,
-	    .recovery_high_percent = 115,
-	    .registration_limit_mm = 5,
-	    .advice_limit_gy = NAN,
-	    .threads = 2,
-	};
+	t->params = usual_params(150, 5);
 	return t;
 }
 

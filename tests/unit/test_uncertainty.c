@@ -1,21 +1,8 @@
 /* The parts one by one: noise through interpolations against draws, shifts against closed forms,
  * and what a dosimetry run makes of them. */
-#include "dosimetry_scene.h"
+#include "uncertainty_scene.h"
 
 #include "resample.h"
-
-static uint64_t random_state = 1;
-
-/* Sum of twelve: variance 1; of a mean over many voxels nothing else matters. */
-static float normal(void)
-{
-	double sum = -6;
-	for (int i = 0; i < 12; i++) {
-		random_state = random_state * 6364136223846793005U + 1442695040888963407U;
-		sum += (double)(random_state >> 11) / 9007199254740992.0;
-	}
-	return (float)sum;
-}
 
 static void fill_with_noise(struct volume *volume, const struct volume *standard_error)
 {
@@ -33,16 +20,6 @@ static double mean_of(const struct volume *values, const struct mask *mask)
 		weight += (double)mask->coverage[v];
 	}
 	return sum / weight;
-}
-
-static struct grid box_grid(int columns, int rows, int slices, double x_mm, double y_mm,
-			    double z_mm)
-{
-	struct grid grid = {.columns = columns, .rows = rows, .slices = slices};
-	grid.column_step_mm[0] = x_mm;
-	grid.row_step_mm[1] = y_mm;
-	grid.slice_step_mm[2] = z_mm;
-	return grid;
 }
 
 /* ---- random ---- */
@@ -209,32 +186,6 @@ static struct volume ramp(const struct grid *grid, double per_mm)
 		volume.samples[v] = (float)(50 + per_mm * grid->column_step_mm[0] *
 						     (double)(v % (size_t)grid->columns));
 	return volume;
-}
-
-static struct mask box_mask(const struct grid *grid, const int first[3], const int last[3])
-{
-	struct status st = STATUS_INIT;
-	struct mask mask;
-	assert_ok(mask_new(&mask, grid, &st), &st);
-	for (int k = first[2]; k <= last[2]; k++)
-		for (int j = first[1]; j <= last[1]; j++)
-			for (int i = first[0]; i <= last[0]; i++)
-				mask.coverage[voxel_at(grid, i, j, k)] = 1;
-	mask_update_bounds(&mask);
-	return mask;
-}
-
-/* Of one mask; other (may be NULL): a second map of the whole grid. */
-static double change_of(const struct volume *dose, const struct volume *other, double scale,
-			const struct mask *mask, double residual_mm)
-{
-	struct status st = STATUS_INIT;
-	const struct uncertainty_shifted shifted = {.map = other, .scale = scale};
-	double gy;
-	assert_ok(uncertainty_registrations(&gy, dose, other ? &shifted : NULL, &mask, 1,
-					    residual_mm, 2, &st),
-		  &st);
-	return gy;
 }
 
 /* On a slope the mean follows the shift: per_mm * residual / sqrt(3). A second map that moves along
