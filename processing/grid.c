@@ -147,3 +147,18 @@ enum status_code grid_check(const struct grid *grid, struct status *st)
 				   "slices of the grid are stacked within their own plane");
 	return STATUS_OK;
 }
+
+struct grid_box grid_box_empty(const struct grid *grid)
+{
+	return (struct grid_box){{grid->columns, grid->rows, grid->slices}, {-1, -1, -1}};
+}
+
+void grid_box_add_run(struct grid_box *box, int left, int right, int row, int slice)
+{
+	box->first[0] = left < box->first[0] ? left : box->first[0];
+	box->last[0] = right > box->last[0] ? right : box->last[0];
+	box->first[1] = row < box->first[1] ? row : box->first[1];
+	box->last[1] = row > box->last[1] ? row : box->last[1];
+	box->first[2] = slice < box->first[2] ? slice : box->first[2];
+	box->last[2] = slice;
+}

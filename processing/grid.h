@@ -55,4 +55,12 @@ enum status_code grid_check(const struct grid *grid, struct status *st) STATUS_C
 #ifdef __cplusplus
 }
 #endif
+/* The smallest box around runs of voxels; empty: last -1. */
+struct grid_box {
+	int first[3], last[3]; /* column, row, slice */
+};
+struct grid_box grid_box_empty(const struct grid *grid);
+/* Columns left..right of a row; slices come in rising order. */
+void grid_box_add_run(struct grid_box *box, int left, int right, int row, int slice);
+
 #endif

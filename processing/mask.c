@@ -97,8 +97,7 @@ void mask_update_bounds(struct mask *mask)
 void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, int first_slice,
 			       int last_slice)
 {
-	int first[3] = {mask->grid.columns, mask->grid.rows, mask->grid.slices};
-	int last[3] = {-1, -1, -1};
+	struct grid_box box = grid_box_empty(&mask->grid);
 
 	for (int k = first_slice; k <= last_slice; k++) {
 		for (int j = first_row; j <= last_row; j++) {
@@ -113,17 +112,12 @@ void mask_update_bounds_within(struct mask *mask, int first_row, int last_row, i
 				right--;
 			if (left > right)
 				continue;
-			first[0] = left < first[0] ? left : first[0];
-			last[0] = right > last[0] ? right : last[0];
-			first[1] = j < first[1] ? j : first[1];
-			last[1] = j > last[1] ? j : last[1];
-			first[2] = k < first[2] ? k : first[2];
-			last[2] = k;
+			grid_box_add_run(&box, left, right, j, k);
 		}
 	}
 	for (int a = 0; a < 3; a++) {
-		mask->first[a] = last[a] < 0 ? 0 : first[a];
-		mask->last[a] = last[a];
+		mask->first[a] = box.last[a] < 0 ? 0 : box.first[a];
+		mask->last[a] = box.last[a];
 	}
 }
 

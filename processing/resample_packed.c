@@ -20,7 +20,7 @@ static void find_box(struct resample_packed *packed, const float *values)
 {
 	const struct grid *grid = &packed->grid;
 	const int size[3] = {grid->columns, grid->rows, grid->slices};
-	int first[3] = {grid->columns, grid->rows, grid->slices}, last[3] = {-1, -1, -1};
+	struct grid_box box = grid_box_empty(grid);
 	for (int k = 0; k < grid->slices; k++) {
 		for (int j = 0; j < grid->rows; j++) {
 			const float *row = values + voxel_at(grid, 0, j, k);
@@ -31,17 +31,13 @@ static void find_box(struct resample_packed *packed, const float *values)
 				right--;
 			if (left > right)
 				continue;
-			first[0] = left < first[0] ? left : first[0];
-			last[0] = right > last[0] ? right : last[0];
-			first[1] = j < first[1] ? j : first[1];
-			last[1] = j > last[1] ? j : last[1];
-			first[2] = k < first[2] ? k : first[2];
-			last[2] = k;
+			grid_box_add_run(&box, left, right, j, k);
 		}
 	}
 	for (int a = 0; a < 3; a++) {
-		packed->first[a] = last[a] < 0 ? 0 : first[a] > 0 ? first[a] - 1 : 0;
-		packed->last[a] = last[a] + 1 < size[a] && last[a] >= 0 ? last[a] + 1 : last[a];
+		packed->first[a] = box.last[a] < 0 ? 0 : box.first[a] > 0 ? box.first[a] - 1 : 0;
+		packed->last[a] =
+		    box.last[a] + 1 < size[a] && box.last[a] >= 0 ? box.last[a] + 1 : box.last[a];
 	}
 }
 
